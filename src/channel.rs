@@ -1,0 +1,96 @@
+//! The channel: where the server is, and how it is spoken to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::protocol::Protocol;
+use crate::protocol::native::Native;
+use crate::steps::{Observer, Steps};
+use crate::transport::{Connection, memory, tcp};
+
+/// Where to connect to and how; [`ClientStub::new`](crate::ClientStub::new) takes one.
+///
+/// ```
+/// use std::time::Duration;
+/// use ninestep::Channel;
+///
+/// let channel = Channel::new("127.0.0.1:9000").connect_timeout(Duration::from_secs(1));
+/// # let _ = channel;
+/// ```
+pub struct Channel {
+    place: Place,
+    connect_timeout: Duration,
+    pub(crate) call_timeout: Option<Duration>,
+    pub(crate) protocol: Arc<dyn Protocol>,
+    pub(crate) steps: Steps,
+}
+
+enum Place {
+    Tcp(String),
+    /// The client's end of a pair, until somebody connects.
+    Memory(Mutex<Option<Connection>>),
+}
+
+impl Channel {
+    /// A channel over TCP to an address like `127.0.0.1:9000` or `localhost:9000`. Nothing
+    /// happens yet.
+    pub fn new(address: impl ToString) -> Channel {
+        Channel::at(Place::Tcp(address.to_string()))
+    }
+
+    /// A channel inside this machine's memory, and the server's end of it, for
+    /// [`Server::serve`](crate::Server::serve). It can be connected once.
+    ///
+    /// # Errors
+    /// The operating system has no descriptors left.
+    pub fn in_memory() -> Result<(Channel, Connection)> {
+        let (client, server) = memory::pair()?;
+        Ok((Channel::at(Place::Memory(Mutex::new(Some(client)))), server))
+    }
+
+    fn at(place: Place) -> Channel {
+        Channel {
+            place,
+            connect_timeout: Duration::from_secs(10),
+            call_timeout: None,
+            protocol: Arc::new(Native::default()),
+            steps: Steps::default(),
+        }
+    }
+
+    /// Speaks this protocol instead of the native one.
+    pub fn protocol(self, protocol: impl Protocol + 'static) -> Channel {
+        Channel { protocol: Arc::new(protocol), ..self }
+    }
+
+    /// Waits this long for a connection: 10 s unless told otherwise.
+    pub fn connect_timeout(self, timeout: Duration) -> Channel {
+        Channel { connect_timeout: timeout, ..self }
+    }
+
+    /// Waits this long for every reply, and tells the server so; for ever unless told otherwise.
+    pub fn call_timeout(self, timeout: Duration) -> Channel {
+        Channel { call_timeout: Some(timeout), ..self }
+    }
+
+    /// Tells steps 1 to 3, 8 and 9 of every call to `observer`.
+    pub fn observer(self, observer: Arc<dyn Observer>) -> Channel {
+        Channel { steps: Steps { observer: Some(observer) }, ..self }
+    }
+
+    /// Connects. What goes over the bare connection is up to the caller.
+    ///
+    /// # Errors
+    /// [`Error::Transport`] if nobody answers in time; [`Error::Closed`] if an in-memory channel
+    /// was connected before.
+    pub fn connect(&self) -> Result<Connection> {
+        match &self.place {
+            Place::Tcp(address) => tcp::connect(address, self.connect_timeout),
+            Place::Memory(end) => {
+                let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
+                end.take().ok_or(Error::Closed { sent: false })
+            }
+        }
+    }
+}

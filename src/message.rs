@@ -1,0 +1,134 @@
+//! What travels, before it is bytes: a call one way; a result or a [`Fault`] the other way.
+
+use std::fmt;
+use std::time::Instant;
+
+use crate::error::Execution;
+use crate::value::Value;
+
+/// The arguments of a call, or the value of a reply, while they are still bytes: whoever knows
+/// the type deserializes it.
+pub type Packed<'a, 'de> = &'a mut (dyn erased_serde::Deserializer<'de> + 'a);
+
+/// How a procedure ended: its result, ready to be packed, or a fault.
+pub type Outcome<'a> = Result<&'a dyn erased_serde::Serialize, Fault>;
+
+/// A call as the client stub hands it to a protocol.
+pub struct Outgoing<'a> {
+    /// The number that the reply will carry; `None` for a notification, which gets no reply.
+    pub id: Option<u32>,
+    /// The procedure's name.
+    pub procedure: &'a str,
+    /// A tuple or a sequence (by position), or a struct or a map (by name).
+    pub arguments: &'a dyn erased_serde::Serialize,
+    /// When the caller stops waiting, if ever.
+    pub deadline: Option<Instant>,
+}
+
+/// A call as a protocol hands it to the server stub.
+pub struct Call<'a, 'de> {
+    /// The number that the caller gave, for the observer only: the protocol keeps its own copy.
+    pub id: u32,
+    /// The procedure's name.
+    pub procedure: &'a str,
+    /// The arguments, still packed.
+    pub arguments: Packed<'a, 'de>,
+    /// Milliseconds that the caller still waited when it sent the call; `None` is for ever.
+    pub patience_ms: Option<u32>,
+}
+
+/// The remote side's no: a number for programs, a sentence for people, and data if there is any.
+///
+/// Negative codes are JSON-RPC 2.0's (section 5.1 of its specification) and belong to RPC itself,
+/// on every wire; positive codes belong to the application.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// See the constants of this type; positive codes are the application's.
+    pub code: i32,
+    /// One sentence for people.
+    pub message: String,
+    /// Whatever else the application wants to say.
+    pub data: Value,
+}
+
+impl Fault {
+    /// The message was not understood.
+    pub const PARSE: i32 = -32700;
+    /// It was understood, but it is not a valid call.
+    pub const INVALID_CALL: i32 = -32600;
+    /// Nobody has a procedure of that name.
+    pub const NO_SUCH_PROCEDURE: i32 = -32601;
+    /// The arguments do not fit the procedure.
+    pub const WRONG_ARGUMENTS: i32 = -32602;
+    /// The procedure failed inside: it panicked, or its result has no form on the wire.
+    pub const INTERNAL: i32 = -32603;
+    /// The caller's deadline had passed when the call came up: it was not executed.
+    pub const DEADLINE_PASSED: i32 = -32001;
+    /// The server has no room for this connection now: nothing was executed.
+    pub const OVERLOADED: i32 = -32002;
+    /// The server is stopping: the call was not executed.
+    pub const STOPPING: i32 = -32003;
+    /// The caller is not allowed in.
+    pub const NOT_ALLOWED: i32 = -32004;
+
+    /// A fault without data.
+    ///
+    /// ```
+    /// let fault = ninestep::Fault::new(1, "division by zero");
+    /// assert_eq!(fault.to_string(), "division by zero (fault 1)");
+    /// ```
+    pub fn new(code: i32, message: impl Into<String>) -> Fault {
+        Fault { code, message: message.into(), data: Value::Null }
+    }
+
+    /// The same fault with data.
+    pub fn with_data(self, data: impl Into<Value>) -> Fault {
+        Fault { data: data.into(), ..self }
+    }
+
+    /// The fault for a name that nobody registered.
+    pub fn no_such_procedure(name: &str) -> Fault {
+        Fault::new(Fault::NO_SUCH_PROCEDURE, format!("there is no procedure {name:?}"))
+    }
+
+    /// What the code says about the call. Codes that only this crate's own server sends before a
+    /// procedure runs mean [`Execution::No`]; an application's code means that it ran.
+    pub fn execution(&self) -> Execution {
+        match self.code {
+            Fault::PARSE
+            | Fault::INVALID_CALL
+            | Fault::NO_SUCH_PROCEDURE
+            | Fault::WRONG_ARGUMENTS
+            | Fault::DEADLINE_PASSED
+            | Fault::OVERLOADED
+            | Fault::STOPPING
+            | Fault::NOT_ALLOWED => Execution::No,
+            Fault::INTERNAL => Execution::Maybe,
+            _ => Execution::Yes,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (fault {})", self.message, self.code)
+    }
+}
+
+// `Fault` must never implement `serde::Serialize`: that it does not is how the compiler tells a
+// procedure that returns `Result<T, Fault>` from one that returns a plain value (procedure.rs).
+impl std::error::Error for Fault {}
+
+/// A failed remote call inside a procedure (a relay) becomes the relay's own fault.
+impl From<crate::Error> for Fault {
+    fn from(error: crate::Error) -> Fault {
+        match error {
+            crate::Error::Fault(fault) => fault,
+            crate::Error::Timeout(_) => Fault::new(Fault::DEADLINE_PASSED, error.to_string()),
+            other => {
+                log::error!("a procedure's own remote call failed: {other}");
+                Fault::new(Fault::INTERNAL, "a call that the procedure depends on failed")
+            }
+        }
+    }
+}

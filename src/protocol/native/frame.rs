@@ -1,0 +1,134 @@
+//! Frames: where a message ends.
+//!
+//! TCP carries bytes, not messages: one read may bring half a message or three of them. So every
+//! message begins with the number of bytes that follow, and nobody has to guess.
+//!
+//! ```text
+//! length: u32   kind: u8   id: u32   body
+//! ```
+
+use std::ops::Range;
+
+use byteorder::{BigEndian, ByteOrder};
+
+use super::pack::put_u32;
+use super::unpack::take_u32;
+use crate::error::ProtocolError;
+use crate::protocol::Finder;
+
+/// What a client sends first: the wire's name and version 1.
+pub const GREETING: [u8; 4] = *b"9ST\x01";
+
+/// Frame kind: a call.
+pub const CALL: u8 = b'C';
+/// Frame kind: a call that is never answered.
+pub const NOTIFY: u8 = b'N';
+/// Frame kind: a result.
+pub const REPLY: u8 = b'R';
+/// Frame kind: a fault.
+pub const FAULT: u8 = b'F';
+/// Frame kind: the server is stopping.
+pub const BYE: u8 = b'B';
+
+/// The bytes of `length`.
+const PREFIX: usize = 4;
+/// The bytes of `kind` and `id`, which every frame has.
+const HEADER: usize = 5;
+
+/// One frame, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// The letter that says what the body is.
+    pub kind: u8,
+    /// The call that this belongs to; 0 belongs to the connection.
+    pub id: u32,
+    /// The rest, by kind.
+    pub body: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// Takes apart a whole frame, as [`FrameFinder`] found it.
+    ///
+    /// # Errors
+    /// It is too short for a header.
+    pub fn read(bytes: &'a [u8]) -> Result<Frame<'a>, ProtocolError> {
+        let too_short = ProtocolError::TooShort(bytes.len());
+        let (head, body) = bytes.split_at_checked(PREFIX + HEADER).ok_or(too_short)?;
+        Ok(Frame { kind: head[4], id: BigEndian::read_u32(&head[5..]), body })
+    }
+}
+
+/// Writes a frame's head and returns where the frame began, for [`end`].
+pub fn begin(out: &mut Vec<u8>, kind: u8, id: u32) -> usize {
+    let start = out.len();
+    put_u32(out, 0);
+    out.push(kind);
+    put_u32(out, id);
+    start
+}
+
+/// Writes the length of the frame that began at `start`, now that it is known.
+///
+/// # Errors
+/// The frame is longer than `limit` bytes; it was removed from `out`.
+pub fn end(out: &mut Vec<u8>, start: usize, limit: usize) -> Result<(), ProtocolError> {
+    let length = out.len() - start - PREFIX;
+    match u32::try_from(length) {
+        Ok(short) if length <= limit => {
+            BigEndian::write_u32(&mut out[start..start + PREFIX], short);
+            Ok(())
+        }
+        _ => {
+            out.truncate(start);
+            Err(ProtocolError::TooLong { length: length as u64, limit })
+        }
+    }
+}
+
+/// Finds frames in a stream, after the greeting if this side waits for one.
+pub struct FrameFinder {
+    greeting: bool,
+    limit: usize,
+}
+
+impl FrameFinder {
+    /// A finder that allows frames of up to `limit` bytes after the length, and expects the
+    /// client's greeting first if `greeting` says so.
+    pub fn new(greeting: bool, limit: usize) -> FrameFinder {
+        FrameFinder { greeting, limit }
+    }
+}
+
+impl Finder for FrameFinder {
+    fn find(&mut self, buffered: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
+        let mut rest = buffered;
+        if self.greeting {
+            let came = &buffered[..buffered.len().min(GREETING.len())];
+            let name = came.len().min(3);
+            if came[..name] != GREETING[..name] {
+                return Err(ProtocolError::WrongMagic(came.to_vec()));
+            }
+            let Some((greeting, after)) = buffered.split_at_checked(GREETING.len()) else {
+                return Ok(None);
+            };
+            if greeting[3] != GREETING[3] {
+                return Err(ProtocolError::UnknownVersion(greeting[3]));
+            }
+            rest = after;
+        }
+        let start = buffered.len() - rest.len();
+        let Ok(length) = take_u32(&mut rest) else { return Ok(None) };
+        let length = length as usize;
+        if length > self.limit {
+            return Err(ProtocolError::TooLong { length: length as u64, limit: self.limit });
+        }
+        if length < HEADER {
+            return Err(ProtocolError::TooShort(length));
+        }
+        if rest.len() < length {
+            return Ok(None);
+        }
+        self.greeting = false;
+        Ok(Some(start..start + PREFIX + length))
+    }
+}

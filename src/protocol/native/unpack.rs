@@ -1,0 +1,363 @@
+//! Bytes to values. Nothing is believed: a count must be covered by bytes that came, a depth by
+//! the limit, a text must be UTF-8, and nothing may be left over.
+
+use byteorder::{BigEndian, ByteOrder};
+use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
+use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::{ValueError, tag};
+
+/// Reads one value, which must be all that `bytes` holds.
+///
+/// # Errors
+/// The bytes are no value, are followed by others, nest deeper than `depth`, or are a value of
+/// another type than `T`.
+///
+/// ```
+/// let pair: (i64, String) = ninestep::protocol::native::unpack(
+///     b"[\0\0\0\x02q\0\0\0\0\0\0\0\x0as\0\0\0\x03ten", 64)?;
+/// assert_eq!(pair, (10, "ten".to_string()));
+/// # Ok::<(), ninestep::protocol::native::ValueError>(())
+/// ```
+pub fn unpack<'de, T: Deserialize<'de>>(bytes: &'de [u8], depth: usize) -> Result<T, ValueError> {
+    T::deserialize(&mut Unpacker::new(bytes, depth))
+}
+
+/// Takes the first `count` bytes.
+pub(super) fn take<'de>(rest: &mut &'de [u8], count: usize) -> Result<&'de [u8], ValueError> {
+    let (taken, left) = rest.split_at_checked(count).ok_or(ValueError::Truncated)?;
+    *rest = left;
+    Ok(taken)
+}
+
+pub(super) fn take_u32(rest: &mut &[u8]) -> Result<u32, ValueError> {
+    Ok(BigEndian::read_u32(take(rest, 4)?))
+}
+
+/// Takes a length and as many bytes.
+pub(super) fn take_bytes<'de>(rest: &mut &'de [u8]) -> Result<&'de [u8], ValueError> {
+    let length = take_u32(rest)?;
+    take(rest, length as usize)
+}
+
+pub(super) fn take_text<'de>(rest: &mut &'de [u8]) -> Result<&'de str, ValueError> {
+    str::from_utf8(take_bytes(rest)?).map_err(|_| ValueError::NotUtf8)
+}
+
+pub(super) struct Unpacker<'de> {
+    rest: &'de [u8],
+    /// How many containers may still be opened.
+    depth: usize,
+    /// The depth at which the outermost value stands, where nothing may follow it.
+    outermost: usize,
+}
+
+impl<'de> Unpacker<'de> {
+    pub(super) fn new(bytes: &'de [u8], depth: usize) -> Unpacker<'de> {
+        Unpacker { rest: bytes, depth, outermost: depth }
+    }
+
+    fn take_tag(&mut self) -> Result<u8, ValueError> {
+        Ok(take(&mut self.rest, 1)?[0])
+    }
+
+    fn peek_tag(&self) -> Result<u8, ValueError> {
+        self.rest.first().copied().ok_or(ValueError::Truncated)
+    }
+
+    fn take_eight(&mut self) -> Result<u64, ValueError> {
+        Ok(BigEndian::read_u64(take(&mut self.rest, 8)?))
+    }
+
+    /// Takes a container's count. Every item is a byte at least, every entry six (its name's tag
+    /// and length, its value's tag), so a count beyond what came is a lie.
+    fn take_count(&mut self, least_size: usize) -> Result<usize, ValueError> {
+        let count = take_u32(&mut self.rest)? as usize;
+        if count > self.rest.len() / least_size {
+            return Err(ValueError::Truncated);
+        }
+        self.depth = self.depth.checked_sub(1).ok_or(ValueError::TooDeep)?;
+        Ok(count)
+    }
+
+    /// Checks that a container's visitor took all of it, and that nothing follows the outermost
+    /// value.
+    fn close<T>(&mut self, value: T, left: usize) -> Result<T, ValueError> {
+        self.depth += 1;
+        if left > 0 {
+            return Err(ValueError::Unfit(format!("{left} more values than expected")));
+        }
+        self.end(value)
+    }
+
+    fn end<T>(&self, value: T) -> Result<T, ValueError> {
+        if self.depth == self.outermost && !self.rest.is_empty() {
+            return Err(ValueError::TrailingBytes(self.rest.len()));
+        }
+        Ok(value)
+    }
+
+    fn list<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
+        let left = self.take_count(1)?;
+        let mut items = Items { unpacker: self, left };
+        let value = visitor.visit_seq(&mut items)?;
+        let left = items.left;
+        self.close(value, left)
+    }
+
+    fn map<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
+        let left = self.take_count(6)?;
+        let mut items = Items { unpacker: self, left };
+        let value = visitor.visit_map(&mut items)?;
+        let left = items.left;
+        self.close(value, left)
+    }
+
+    fn key(&mut self) -> Result<&'de str, ValueError> {
+        match self.take_tag()? {
+            tag::TEXT => take_text(&mut self.rest),
+            _ => Err(ValueError::KeyNotText),
+        }
+    }
+}
+
+impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
+    type Error = ValueError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        let value = match self.take_tag()? {
+            tag::NULL => visitor.visit_unit(),
+            tag::BOOL => match take(&mut self.rest, 1)?[0] {
+                0 => visitor.visit_bool(false),
+                1 => visitor.visit_bool(true),
+                other => Err(ValueError::BadBool(other)),
+            },
+            tag::INT => visitor.visit_i64(self.take_eight()?.cast_signed()),
+            tag::BIG_INT => visitor.visit_u64(self.take_eight()?),
+            tag::FLOAT => visitor.visit_f64(f64::from_bits(self.take_eight()?)),
+            tag::TEXT => visitor.visit_borrowed_str(take_text(&mut self.rest)?),
+            tag::BYTES => visitor.visit_borrowed_bytes(take_bytes(&mut self.rest)?),
+            tag::LIST => return self.list(visitor),
+            tag::MAP => return self.map(visitor),
+            other => Err(ValueError::UnknownTag(other)),
+        }?;
+        self.end(value)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        if self.peek_tag()? == tag::NULL {
+            self.take_tag()?;
+            let value = visitor.visit_none()?;
+            return self.end(value);
+        }
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    /// A `Vec<u8>` is a sequence to serde, and takes bytes all the same.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        if self.peek_tag()? != tag::BYTES {
+            return self.deserialize_any(visitor);
+        }
+        self.take_tag()?;
+        let bytes = take_bytes(&mut self.rest)?;
+        let value = visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied()))?;
+        self.end(value)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        match self.take_tag()? {
+            tag::TEXT => {
+                let variant = take_text(&mut self.rest)?;
+                let value = visitor.visit_enum(BorrowedStrDeserializer::new(variant))?;
+                self.end(value)
+            }
+            tag::MAP => {
+                if self.take_count(6)? != 1 {
+                    return Err(ValueError::Unfit("an enum's map has one entry".to_owned()));
+                }
+                let value = visitor.visit_enum(Variant { unpacker: self })?;
+                self.close(value, 0)
+            }
+            other => Err(de::Error::invalid_type(
+                Unexpected::Other(tag::name(other)),
+                &"an enum: a text, or a map of one entry",
+            )),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// What is left of a list or a map.
+struct Items<'u, 'de> {
+    unpacker: &'u mut Unpacker<'de>,
+    left: usize,
+}
+
+impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
+    type Error = ValueError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ValueError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        seed.deserialize(&mut *self.unpacker).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+impl<'de> de::MapAccess<'de> for Items<'_, 'de> {
+    type Error = ValueError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, ValueError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        seed.deserialize(Key(self.unpacker.key()?)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, ValueError> {
+        seed.deserialize(&mut *self.unpacker)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+/// A map's key, which is a text on the wire and may be an integer or a boolean in Rust.
+struct Key<'de>(&'de str);
+
+macro_rules! key_by_parsing {
+    ($($method:ident => $visit:ident,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+            match self.0.parse() {
+                Ok(key) => visitor.$visit(key),
+                Err(_) => visitor.visit_borrowed_str(self.0),
+            }
+        }
+    )*};
+}
+
+impl<'de> de::Deserializer<'de> for Key<'de> {
+    type Error = ValueError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        visitor.visit_borrowed_str(self.0)
+    }
+
+    key_by_parsing! {
+        deserialize_bool => visit_bool,
+        deserialize_i8 => visit_i64,
+        deserialize_i16 => visit_i64,
+        deserialize_i32 => visit_i64,
+        deserialize_i64 => visit_i64,
+        deserialize_u8 => visit_u64,
+        deserialize_u16 => visit_u64,
+        deserialize_u32 => visit_u64,
+        deserialize_u64 => visit_u64,
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        visitor.visit_enum(BorrowedStrDeserializer::new(self.0))
+    }
+
+    forward_to_deserialize_any! {
+        i128 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq tuple
+        tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// The one entry of the map that stands for an enum's variant with content.
+struct Variant<'u, 'de> {
+    unpacker: &'u mut Unpacker<'de>,
+}
+
+impl<'de> de::EnumAccess<'de> for Variant<'_, 'de> {
+    type Error = ValueError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, Self), ValueError> {
+        let name = self.unpacker.key()?;
+        let variant = seed.deserialize(IntoDeserializer::<ValueError>::into_deserializer(name))?;
+        Ok((variant, self))
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
+    type Error = ValueError;
+
+    fn unit_variant(self) -> Result<(), ValueError> {
+        Deserialize::deserialize(self.unpacker)
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, ValueError> {
+        seed.deserialize(self.unpacker)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        _count: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        de::Deserializer::deserialize_seq(self.unpacker, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        de::Deserializer::deserialize_map(self.unpacker, visitor)
+    }
+}

@@ -1,0 +1,208 @@
+//! A process for each connection, forked: the child is a copy of the server as it stands.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::fs;
+use std::io::{self, Write, stdout};
+use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+use rustix::net::{Shutdown, shutdown};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, setpgid, waitpid};
+
+use crate::error::{Result, StrategyError};
+use crate::message::Fault;
+use crate::server::{Incoming, Next, Place, Strategy};
+use crate::transport::{Connection, Wake, lifeline, wait_for};
+
+unsafe extern "C" {
+    /// fork(2).
+    fn fork() -> c_int;
+    /// `_exit(2)`: ends the process without the parent's `atexit` handlers. It has no
+    /// precondition, hence `safe`.
+    safe fn _exit(status: c_int) -> !;
+}
+
+/// Serves each connection in a forked process; Python's multiprocessing has it under that name.
+///
+/// The child begins as a copy of the server, so it needs no start-up and no entry point. A
+/// procedure that crashes takes one connection with it. It is the wrong choice for a program that
+/// runs threads (this strategy then refuses to run), and for a server with gigabytes of memory,
+/// whose page tables are copied for every connection.
+///
+/// ```no_run
+/// use ninestep::{ForkPerConnection, Procedures, Server};
+///
+/// let server = Server::new(Procedures::new().on("add", |a: i64, b: i64| a + b));
+/// server.bind("127.0.0.1:9000")?.run(&ForkPerConnection::default())?;
+/// # Ok::<(), ninestep::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ForkPerConnection {
+    /// Connections at once: 256 unless told otherwise. Past it the next waits in the kernel.
+    pub at_most: usize,
+}
+
+impl Default for ForkPerConnection {
+    fn default() -> ForkPerConnection {
+        ForkPerConnection { at_most: Incoming::MOST_PROCESSES }
+    }
+}
+
+/// How long a dead child may wait to be reaped, and a full server for a free place.
+const TICK: Duration = Duration::from_millis(100);
+
+impl Strategy for ForkPerConnection {
+    fn run(&self, incoming: &mut Incoming, serve: &(dyn Fn(Connection) + Sync)) -> Result<()> {
+        incoming.at_most(self.at_most);
+        let threads = Threads::allowed()?;
+        // The parent alone holds one end; every child watches the other. So the children see the
+        // parent's end as well as its order to finish, and the parent sees when all are gone.
+        let (holder, watched) = lifeline()?;
+        let mut children: Vec<ForkedChild> = Vec::new();
+        loop {
+            children.retain(|child| !child.has_ended());
+            let next = match children.is_empty() {
+                true => incoming.next().map_or(Next::Stopped, Next::Connection),
+                false => incoming.next_within(TICK),
+            };
+            let mut connection = match next {
+                Next::Connection(connection) => connection,
+                Next::Nothing => continue,
+                Next::Stopped => break,
+            };
+            match threads.unchanged().and_then(|()| Fork::new()) {
+                Ok(Fork::Parent(pid)) => {
+                    children.push(ForkedChild { pid, _place: connection.place.take() });
+                }
+                Ok(Fork::Child) => {
+                    drop(holder);
+                    incoming.close();
+                    connection.lifeline = Some(watched);
+                    serve_and_exit(connection, serve);
+                }
+                Err(error) => {
+                    log::warn!("no process for a connection, waiting a moment: {error}");
+                    let fault = "no process can be started for this connection";
+                    serve(connection.refused(Fault::new(Fault::OVERLOADED, fault)));
+                    incoming.back_off();
+                }
+            }
+        }
+        drop(watched);
+        // What cannot be told to finish is killed when the time is over.
+        let _ = shutdown(&holder, Shutdown::Write);
+        let deadline = Some(Instant::now() + incoming.drain());
+        if let Ok(Wake::TimedOut) = wait_for(&holder, PollFlags::IN, deadline) {
+            children.iter().for_each(ForkedChild::kill);
+        }
+        children.iter().for_each(ForkedChild::reap);
+        Ok(())
+    }
+}
+
+/// The child's whole life.
+fn serve_and_exit(connection: Connection, serve: &(dyn Fn(Connection) + Sync)) -> ! {
+    // Ctrl-C at a terminal goes to the whole group; a reply under way shall live.
+    let _ = setpgid(None, None);
+    let served = catch_unwind(AssertUnwindSafe(|| serve(connection)));
+    let _ = stdout().flush();
+    _exit(if served.is_ok() { 0 } else { 101 })
+}
+
+enum Fork {
+    Parent(Pid),
+    Child,
+}
+
+impl Fork {
+    /// Forks this process.
+    fn new() -> io::Result<Fork> {
+        // What is still buffered would be printed by the child a second time.
+        let _ = stdout().flush();
+        // SAFETY: fork(2) is unsafe for a process with several threads: the child has only the
+        // calling one, and whatever lock another thread held (an allocator's, standard output's)
+        // stays locked in it for ever. `Threads` has made sure that there is no other thread but
+        // that of the ctrlc crate, which waits in a system call and holds no lock while it does.
+        // When a signal wakes it during a fork, it runs the program's handler; the worst that the
+        // child then meets is a lock of that handler's. The child touches only memory that is its
+        // own copy, and leaves by `_exit`.
+        let pid = unsafe { fork() };
+        match pid {
+            0 => Ok(Fork::Child),
+            pid => Pid::from_raw(pid)
+                .filter(|_| pid > 0)
+                .map(Fork::Parent)
+                .ok_or_else(io::Error::last_os_error),
+        }
+    }
+}
+
+/// The threads of this process, which must not become more.
+struct Threads(u64);
+
+impl Threads {
+    const TASKS: &str = "/proc/self/task";
+
+    /// This thread, and ctrlc's if it is there.
+    fn allowed() -> Result<Threads> {
+        let uncountable = |error: io::Error| StrategyError::CannotCountThreads(error.to_string());
+        let this = fs::read_link("/proc/thread-self").map_err(uncountable)?;
+        let mut others = Vec::new();
+        for task in fs::read_dir(Threads::TASKS).map_err(uncountable)? {
+            let task = task.map_err(uncountable)?;
+            if this.file_name() == Some(&task.file_name()) {
+                continue;
+            }
+            // A thread that ended meanwhile has no name any more.
+            let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+            others.push(name.trim().to_owned());
+        }
+        others.retain(|name| name != "ctrl-c");
+        if !others.is_empty() {
+            return Err(StrategyError::OtherThreads(others.join(", ")).into());
+        }
+        Ok(Threads(Threads::count().map_err(uncountable)?))
+    }
+
+    fn unchanged(&self) -> io::Result<()> {
+        match Threads::count()? {
+            count if count <= self.0 => Ok(()),
+            _ => Err(io::Error::other("the server has started threads, and fork is unsound")),
+        }
+    }
+
+    /// A folder has a link for each folder in it, besides its own two.
+    fn count() -> io::Result<u64> {
+        Ok(fs::metadata(Threads::TASKS)?.nlink() - 2)
+    }
+}
+
+struct ForkedChild {
+    pid: Pid,
+    _place: Option<Place>,
+}
+
+impl ForkedChild {
+    /// Reaps the child if it has ended. Only this pid: others' children are not ours to reap.
+    fn has_ended(&self) -> bool {
+        !matches!(waitpid(Some(self.pid), WaitOptions::NOHANG), Ok(None))
+    }
+
+    fn kill(&self) {
+        if !self.has_ended() {
+            log::warn!(
+                "process {} did not finish in time and is killed",
+                self.pid.as_raw_nonzero()
+            );
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+    }
+
+    fn reap(&self) {
+        let _ = rustix::io::retry_on_intr(|| waitpid(Some(self.pid), WaitOptions::empty()));
+    }
+}

@@ -1,0 +1,187 @@
+//! The server: procedures, limits and a strategy.
+//!
+//! The entry points nest, and each can be used alone: [`BoundServer::run`] accepts connections
+//! and lets a strategy hand each to [`Server::serve`]; that makes a
+//! [`ServerStub`](crate::ServerStub) and calls its `process` for every message; and that calls a
+//! procedure.
+
+mod incoming;
+mod strategy;
+
+mod single;
+mod thread;
+mod thread_pool;
+
+mod child;
+mod fork;
+mod spawn;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use fork::ForkPerConnection;
+pub(crate) use incoming::Place;
+pub use incoming::{Incoming, Next};
+
+pub use single::SingleThreaded;
+pub use spawn::SpawnPerConnection;
+pub use strategy::Strategy;
+pub use thread::ThreadPerConnection;
+pub use thread_pool::ThreadPool;
+
+use crate::error::{Error, Result};
+use crate::procedure::Procedures;
+use crate::protocol::Protocol;
+use crate::protocol::native::Native;
+use crate::server_stub::ServerStub;
+use crate::steps::{Observer, Steps};
+use crate::transport::{Connection, lifeline, tcp};
+
+/// Procedures, and how they are offered. It does nothing until it is bound to an address, or
+/// given a connection to serve.
+pub struct Server {
+    pub(crate) procedures: Procedures,
+    pub(crate) protocol: Arc<dyn Protocol>,
+    pub(crate) limits: Limits,
+    pub(crate) steps: Steps,
+}
+
+/// How long a server waits for a peer. What a message may hold is its protocol's to limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From connect to the end of the first message: 10 s.
+    pub first_message: Duration,
+    /// From a message's first byte to its last: 20 s.
+    pub message: Duration,
+    /// From one message to the next: 75 s, nginx's keep-alive.
+    pub idle: Duration,
+    /// For a peer to take a reply: 20 s.
+    pub write: Duration,
+    /// For a child process to finish after a stop: 10 s; then it is killed. A thread cannot be
+    /// killed: the server waits for it.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            first_message: Duration::from_secs(10),
+            message: Duration::from_secs(20),
+            idle: Duration::from_secs(75),
+            write: Duration::from_secs(20),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Server {
+    /// A server of these procedures on the native wire, with default limits.
+    pub fn new(procedures: Procedures) -> Server {
+        Server {
+            procedures,
+            protocol: Arc::new(Native::default()),
+            limits: Limits::default(),
+            steps: Steps::default(),
+        }
+    }
+
+    /// Speaks this protocol, which brings its own limits on messages.
+    pub fn protocol(self, protocol: impl Protocol + 'static) -> Server {
+        Server { protocol: Arc::new(protocol), ..self }
+    }
+
+    /// Waits as long as these limits say.
+    pub fn limits(self, limits: Limits) -> Server {
+        Server { limits, ..self }
+    }
+
+    /// Tells steps 4 to 7 of every call to `observer`.
+    pub fn observer(self, observer: Arc<dyn Observer>) -> Server {
+        Server { steps: Steps { observer: Some(observer) }, ..self }
+    }
+
+    /// The first thing in the `main` of a program that uses [`SpawnPerConnection`]: in a child
+    /// process that the strategy started, this serves what the parent hands over and ends the
+    /// process; anywhere else it does nothing.
+    ///
+    /// # Errors
+    /// This process was started as a child, but has no parent to take a connection from.
+    pub fn serve_if_child(&self) -> Result<()> {
+        child::serve_if_child(self)
+    }
+
+    /// Listens on an address; with port 0 the operating system chooses a free one.
+    ///
+    /// # Errors
+    /// The address cannot be bound; or this process is a spawned child, which must not listen.
+    pub fn bind(self, address: impl ToSocketAddrs) -> Result<BoundServer> {
+        child::refuse_to_listen()?;
+        let failed = |error| Error::transport("listening", error);
+        let listener = tcp::listen(address).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (holder, lifeline) = lifeline()?;
+        let incoming = Incoming::from_listener(listener, lifeline, self.limits.drain)?;
+        Ok(BoundServer { server: self, address, incoming, stop: StopHandle(Arc::new(holder)) })
+    }
+
+    /// Serves one connection to its end, on this thread.
+    pub fn serve(&self, connection: Connection) {
+        ServerStub::new(self, connection).serve();
+    }
+}
+
+/// A server that listens. Connections wait in the kernel until [`BoundServer::run`] accepts them.
+pub struct BoundServer {
+    server: Server,
+    address: SocketAddr,
+    incoming: Incoming,
+    stop: StopHandle,
+}
+
+impl BoundServer {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What stops it, from any thread.
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    /// Serves until it is told to stop; every call that was read by then is answered before this
+    /// returns.
+    ///
+    /// # Errors
+    /// The strategy cannot run in this process. What happens to single connections never ends
+    /// the server.
+    pub fn run(mut self, strategy: &dyn Strategy) -> Result<()> {
+        let server = &self.server;
+        strategy.run(&mut self.incoming, &|connection| server.serve(connection))
+    }
+}
+
+/// Stops a server. Clones stop the same one.
+///
+/// ```
+/// use ninestep::{Procedures, Server, SingleThreaded};
+///
+/// let server = Server::new(Procedures::new()).bind("127.0.0.1:0")?;
+/// server.stop_handle().stop();
+/// server.run(&SingleThreaded)?; // It returns at once.
+/// # Ok::<(), ninestep::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StopHandle(Arc<OwnedFd>);
+
+impl StopHandle {
+    /// Tells the server to accept nothing more, to answer what it has read, and to return.
+    ///
+    /// It may be called at any time, from any thread and more than once, and does not block.
+    pub fn stop(&self) {
+        // One byte that nobody reads. It can only fail if it was written often enough before.
+        let _ = rustix::net::send(&self.0, b"!", rustix::net::SendFlags::DONTWAIT);
+    }
+}

@@ -1,0 +1,64 @@
+//! Bytes that came and are not consumed yet.
+
+use std::io;
+
+use super::Connection;
+
+/// Half a message stays here until the rest of it comes, whatever happens in between.
+///
+/// It grows with bytes that came, never on the word of a length.
+#[derive(Default)]
+pub(crate) struct ReadBuffer {
+    bytes: Vec<u8>,
+    consumed: usize,
+}
+
+impl ReadBuffer {
+    /// The room that every read has at least.
+    pub(crate) const LEAST_ROOM: usize = 4 * 1024;
+    /// A buffer larger than this is given back when its connection is idle.
+    const KEPT: usize = 16 * 1024;
+
+    /// What is not consumed yet.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.bytes[self.consumed..]
+    }
+
+    /// Forgets the first `count` unread bytes.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.consumed += count;
+        if self.consumed == self.bytes.len() {
+            self.bytes.clear();
+            self.consumed = 0;
+        }
+    }
+
+    /// Appends what one read brings, waiting for it if `wait` says so. `None`: nothing came yet;
+    /// 0: the connection has ended.
+    pub(crate) fn fill(&mut self, from: &Connection, wait: bool) -> io::Result<Option<usize>> {
+        if self.bytes.capacity() - self.bytes.len() < Self::LEAST_ROOM {
+            self.make_room();
+        }
+        if wait {
+            from.receive(&mut self.bytes).map(Some)
+        } else {
+            from.receive_some(&mut self.bytes)
+        }
+    }
+
+    /// Gives memory back that only a large message needed.
+    pub(crate) fn shrink(&mut self) {
+        if self.unread().is_empty() && self.bytes.capacity() > Self::KEPT {
+            *self = ReadBuffer::default();
+        }
+    }
+
+    /// Moves what is unread to the front; doubles the buffer if that frees too little.
+    fn make_room(&mut self) {
+        self.bytes.drain(..self.consumed);
+        self.consumed = 0;
+        if self.bytes.capacity() - self.bytes.len() < Self::LEAST_ROOM {
+            self.bytes.reserve(Self::LEAST_ROOM.max(self.bytes.len()));
+        }
+    }
+}

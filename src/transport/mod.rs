@@ -1,0 +1,187 @@
+//! A transport: how bytes cross. One [`Connection`] type serves TCP and the in-memory pair,
+//! because both are connected sockets to the operating system.
+
+mod buffer;
+mod lifeline;
+pub(crate) mod memory;
+pub(crate) mod tcp;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+
+pub(crate) use buffer::ReadBuffer;
+pub(crate) use lifeline::{Lifeline, lifeline};
+
+use crate::message::Fault;
+use crate::server::Place;
+
+/// A connected socket, and on a server what it needs to know about its server.
+#[derive(Debug)]
+pub struct Connection {
+    socket: OwnedFd,
+    peer: Option<SocketAddr>,
+    pub(crate) lifeline: Option<Lifeline>,
+    pub(crate) place: Option<Place>,
+    pub(crate) refusal: Option<Fault>,
+}
+
+/// Why a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// The socket is ready, or has ended.
+    Ready,
+    /// The server is told to stop.
+    Stop,
+    /// The time is over.
+    TimedOut,
+}
+
+impl Connection {
+    pub(crate) fn new(socket: OwnedFd, peer: Option<SocketAddr>) -> Connection {
+        Connection { socket, peer, lifeline: None, place: None, refusal: None }
+    }
+
+    /// The other end's address; an in-memory connection has none.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// The other end, for people.
+    pub(crate) fn peer_name(&self) -> String {
+        self.peer.map_or_else(|| "the other end".to_owned(), |peer| peer.to_string())
+    }
+
+    /// The same connection, to be refused with this fault instead of served.
+    pub fn refused(self, fault: Fault) -> Connection {
+        Connection { refusal: Some(fault), ..self }
+    }
+
+    /// Takes the connection apart for a process that will serve it: the socket, and the place
+    /// that it holds in the server's count until the value is dropped.
+    pub(crate) fn into_socket(self) -> (OwnedFd, Option<Place>) {
+        (self.socket, self.place)
+    }
+
+    /// Sends all bytes. Blocks while the peer does not read.
+    ///
+    /// # Errors
+    /// What the operating system says; how much went out is not known.
+    pub fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let sent = retry_on_intr(|| send(&self.socket, bytes, SendFlags::empty()))?;
+            bytes = &bytes[sent..];
+        }
+        Ok(())
+    }
+
+    /// Sends what the operating system takes at once; 0 if it takes nothing now.
+    pub(crate) fn send_some(&self, bytes: &[u8]) -> io::Result<usize> {
+        match retry_on_intr(|| send(&self.socket, bytes, SendFlags::DONTWAIT)) {
+            Err(Errno::AGAIN) => Ok(0),
+            other => Ok(other?),
+        }
+    }
+
+    /// Waits for bytes and appends them to `buffer`, as many as one read of the operating system
+    /// brings; 0 is the end of the connection.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        if buffer.capacity() == buffer.len() {
+            buffer.reserve(ReadBuffer::LEAST_ROOM);
+        }
+        Ok(recv_into(&self.socket, buffer, RecvFlags::empty())?)
+    }
+
+    /// Appends what came already to `buffer`; `None` if nothing did.
+    pub(crate) fn receive_some(&self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        match recv_into(&self.socket, buffer, RecvFlags::DONTWAIT) {
+            Err(Errno::AGAIN) => Ok(None),
+            other => Ok(Some(other?)),
+        }
+    }
+
+    /// Tells the peer that nothing more will be sent.
+    pub fn finish_sending(&self) {
+        // A peer that is gone need not be told.
+        let _ = shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// Waits until the socket is ready, the server stops, or the deadline.
+    pub(crate) fn wait(&self, flags: PollFlags, deadline: Option<Instant>) -> io::Result<Wake> {
+        match &self.lifeline {
+            Some(lifeline) => wait(self, flags, lifeline, deadline),
+            None => wait_for(self, flags, deadline),
+        }
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn recv_into(socket: &OwnedFd, buffer: &mut Vec<u8>, flags: RecvFlags) -> Result<usize, Errno> {
+    loop {
+        match recv(socket, spare_capacity(buffer), flags) {
+            Err(Errno::INTR) => {}
+            Ok((_, came)) => return Ok(came),
+            Err(other) => return Err(other),
+        }
+    }
+}
+
+/// Waits for a descriptor, or for the deadline.
+pub(crate) fn wait_for(
+    fd: impl AsFd,
+    flags: PollFlags,
+    deadline: Option<Instant>,
+) -> io::Result<Wake> {
+    match poll_until(&mut [PollFd::new(&fd, flags)], deadline)? {
+        0 => Ok(Wake::TimedOut),
+        _ => Ok(Wake::Ready),
+    }
+}
+
+/// Waits for a descriptor, for the server's stop, or for the deadline. Stop comes first: a server
+/// under load must not put it off.
+pub(crate) fn wait(
+    fd: impl AsFd,
+    flags: PollFlags,
+    lifeline: &Lifeline,
+    deadline: Option<Instant>,
+) -> io::Result<Wake> {
+    let mut fds = [PollFd::new(lifeline, PollFlags::IN), PollFd::new(&fd, flags)];
+    let ready = poll_until(&mut fds, deadline)?;
+    Ok(match ready {
+        0 => Wake::TimedOut,
+        _ if !fds[0].revents().is_empty() => Wake::Stop,
+        _ => Wake::Ready,
+    })
+}
+
+fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<usize> {
+    loop {
+        let timeout = deadline.map(|deadline| timespec(deadline - Instant::now()));
+        match poll(fds, timeout.as_ref()) {
+            Err(Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}

@@ -1,0 +1,56 @@
+//! TCP: connecting and listening.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt;
+
+use super::Connection;
+use crate::error::{Error, Result};
+
+/// How many connections may wait to be accepted. The kernel cuts it to its own limit.
+const BACKLOG: i32 = 1024;
+
+/// Connects to the first of `address`'s addresses that answers within the time.
+pub(crate) fn connect(address: &str, within: Duration) -> Result<Connection> {
+    let failed = |error| Error::transport(format!("connecting to {address}"), error);
+    let deadline = Instant::now() + within;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for candidate in address.to_socket_addrs().map_err(failed)? {
+        // A zero time-out is refused by the standard library; a millisecond fails as well.
+        let left = deadline.saturating_duration_since(Instant::now());
+        match TcpStream::connect_timeout(&candidate, left.max(Duration::from_millis(1))) {
+            Ok(stream) => return Ok(prepared(stream.into(), candidate)),
+            Err(error) => last = error,
+        }
+    }
+    Err(failed(last))
+}
+
+/// Listens on the first of `address`'s addresses that can be bound.
+pub(crate) fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    // Accepting must never block: a connection can vanish between the poll and the accept.
+    listener.set_nonblocking(true)?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
+}
+
+/// Accepts a connection that is waiting.
+pub(crate) fn accept(listener: &TcpListener) -> io::Result<Connection> {
+    let (stream, peer) = listener.accept()?;
+    // Elsewhere than on Linux an accepted socket inherits the listener's mode.
+    #[cfg(not(target_os = "linux"))]
+    stream.set_nonblocking(false)?;
+    Ok(prepared(stream.into(), peer))
+}
+
+/// A reply is one small write, and the peer waits for it: it must not wait for the acknowledgement
+/// of an earlier one (Nagle's algorithm, RFC 896).
+fn prepared(socket: OwnedFd, peer: SocketAddr) -> Connection {
+    // A socket that is dead already says so at its first read.
+    let _ = sockopt::set_tcp_nodelay(&socket, true);
+    Connection::new(socket, Some(peer))
+}
