@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Write, stdout};
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -150,22 +151,34 @@ impl Threads {
     /// This thread, and ctrlc's if it is there.
     fn allowed() -> Result<Threads> {
         let uncountable = |error: io::Error| StrategyError::CannotCountThreads(error.to_string());
-        let this = fs::read_link("/proc/thread-self").map_err(uncountable)?;
-        let mut others = Vec::new();
-        for task in fs::read_dir(Threads::TASKS).map_err(uncountable)? {
-            let task = task.map_err(uncountable)?;
-            if this.file_name() == Some(&task.file_name()) {
-                continue;
+        // A thread that has only just started still bears the name of the thread that started it.
+        let patience = Instant::now() + Duration::from_millis(100);
+        loop {
+            let others = Threads::others().map_err(uncountable)?;
+            if others.is_empty() {
+                return Ok(Threads(Threads::count().map_err(uncountable)?));
             }
+            if Instant::now() > patience {
+                return Err(StrategyError::OtherThreads(others.join(", ")).into());
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// The names of all threads but those two.
+    fn others() -> io::Result<Vec<String>> {
+        let this = fs::read_link("/proc/thread-self")?;
+        let mut others = Vec::new();
+        for task in fs::read_dir(Threads::TASKS)? {
+            let task = task?;
             // A thread that ended meanwhile has no name any more.
             let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-            others.push(name.trim().to_owned());
+            if this.file_name() != Some(&task.file_name()) && !matches!(name.trim(), "ctrl-c" | "")
+            {
+                others.push(name.trim().to_owned());
+            }
         }
-        others.retain(|name| name != "ctrl-c");
-        if !others.is_empty() {
-            return Err(StrategyError::OtherThreads(others.join(", ")).into());
-        }
-        Ok(Threads(Threads::count().map_err(uncountable)?))
+        Ok(others)
     }
 
     fn unchanged(&self) -> io::Result<()> {

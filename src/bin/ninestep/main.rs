@@ -3,12 +3,14 @@
 
 mod call;
 mod serve;
+mod tour;
+mod trace;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// A remote procedure call in nine steps. Without a command: the tour.
+/// A remote procedure call in nine explicit steps. Without a command: the tour.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
@@ -27,20 +29,15 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let done = match arguments.command {
-        None => todo(),
+    match arguments.command {
+        None => tour::run(),
         Some(Command::Serve(serve)) => serve.run(),
-        Some(Command::Call(call)) => return call.run(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            anstream::eprintln!("error: {}", error.with_causes());
-            ExitCode::from(2)
-        }
+        Some(Command::Call(call)) => call.run(),
     }
 }
 
-fn todo() -> ninestep::Result<()> {
-    Ok(())
+/// Prints what went wrong; the code is for errors that are no fault.
+fn failed(error: &ninestep::Error) -> ExitCode {
+    anstream::eprintln!("error: {}", error.with_causes());
+    ExitCode::from(2)
 }
