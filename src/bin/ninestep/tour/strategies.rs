@@ -209,3 +209,24 @@ impl Drop for Progress {
         self.print(&" ".repeat(self.width));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::rounded;
+
+    #[test]
+    fn rates_have_two_digits_and_commas() {
+        for (rate, text) in [
+            (0.0, "0"),
+            (7.4, "7"),
+            (98.6, "99"),
+            (647.3, "650"),
+            (996.0, "1,000"),
+            (4_949.0, "4,900"),
+            (138_400.0, "140,000"),
+            (1_234_567.0, "1,200,000"),
+        ] {
+            assert_eq!(rounded(rate), text);
+        }
+    }
+}
