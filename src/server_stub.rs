@@ -347,7 +347,7 @@ impl Calls for Answering<'_, '_> {
         let Call { id, procedure: name, arguments, patience_ms } = call;
         let (caller, message) = (&mut *self.caller, self.message);
         let steps = &caller.server.steps;
-        if id.wrapping_sub(caller.last).cast_signed() > 0 {
+        if id != 0 && id.wrapping_sub(caller.last).cast_signed() > 0 {
             caller.last = id;
         }
         let mut finish = |outcome: Outcome<'_>| {
