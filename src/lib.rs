@@ -82,7 +82,7 @@ mod channel;
 mod client_stub;
 mod pending;
 
-mod procedure;
+pub mod procedure;
 mod server_stub;
 mod service;
 
@@ -96,8 +96,8 @@ pub mod demo;
 pub use channel::Channel;
 pub use client_stub::{Batch, ClientStub, PendingCall};
 pub use error::{Error, Execution, ProtocolError, Result, StrategyError};
-pub use message::{Call, Fault, Outcome, Outgoing, Packed};
-pub use procedure::{Argument, Fallible, Handler, Plain, Procedures, Returns, Signature, Teller};
+pub use message::Fault;
+pub use procedure::Procedures;
 pub use server::{
     BoundServer, ForkPerConnection, Incoming, Limits, Next, Server, SingleThreaded,
     SpawnPerConnection, StopHandle, Strategy, ThreadPerConnection, ThreadPool,
