@@ -47,7 +47,7 @@ impl Served {
 
     /// The same after the greeting and a call that was answered.
     fn ends_later_with_fault(&self, what: &str, bytes: &[u8], code: i32, says: &str) {
-        self.ends_with_fault(what, &[GREETING, bytes].concat(), code, says);
+        self.ends_with_fault(what, &[&GREETING[..], bytes].concat(), code, says);
         let mut raw = self.greeted();
         assert_eq!(raw.ask(1, "add", (10, 5)).result(), Value::Int(15), "{what}");
         raw.send(bytes);
@@ -140,7 +140,7 @@ fn the_longest_message_is_answered() {
 #[test]
 fn a_frame_torn_at_every_byte() {
     let served = Served::new();
-    let whole = [GREETING, &call(1, "add", (10, 5))].concat();
+    let whole = [&GREETING[..], &call(1, "add", (10, 5))].concat();
     for cut in 0..whole.len() {
         // Leaving rudely, and leaving but staying to hear what is said.
         served.raw().send(&whole[..cut]);
@@ -303,12 +303,12 @@ fn memory_stays_flat() {
         let server = ServerProcess::serve(&["--strategy", "thread"]);
         let bad: [Vec<u8>; 6] = [
             b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-            [GREETING, &u32::MAX.to_be_bytes()].concat(),
+            [&GREETING[..], &u32::MAX.to_be_bytes()].concat(),
             // The length is allowed, and most of it never comes.
-            [GREETING, &(4_u32 << 20).to_be_bytes(), b"C\0\0\0\x07"].concat(),
-            [GREETING, &call_with("echo", &list_of(b"[\xff\xff\xff\xff"))].concat(),
-            [GREETING, &call_with("echo", &list_of(b"y\xff\xff\xff\xff"))].concat(),
-            [GREETING, &frame(b'?', 7, b"what?")].concat(),
+            [&GREETING[..], &(4_u32 << 20).to_be_bytes(), b"C\0\0\0\x07"].concat(),
+            [&GREETING[..], &call_with("echo", &list_of(b"[\xff\xff\xff\xff"))].concat(),
+            [&GREETING[..], &call_with("echo", &list_of(b"y\xff\xff\xff\xff"))].concat(),
+            [&GREETING[..], &frame(b'?', 7, b"what?")].concat(),
         ];
         let misbehave = |rounds: usize| {
             for bytes in bad.iter().cycle().take(rounds) {

@@ -19,7 +19,7 @@ use serde::Serialize;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The greeting of wire version 1.
-pub const GREETING: &[u8] = b"9ST\x01";
+pub const GREETING: [u8; 4] = *b"9ST\x01";
 
 /// Runs `work` on a thread of its own, and fails if that takes longer than [`PATIENCE`].
 pub fn within<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -311,7 +311,7 @@ impl Raw {
     /// Connects as a client of wire version 1.
     pub fn greeted(address: SocketAddr) -> Raw {
         let mut raw = Raw::connect(address);
-        raw.send(GREETING);
+        raw.send(&GREETING);
         raw
     }
 
