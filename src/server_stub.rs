@@ -12,7 +12,7 @@ use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Call, Fault, Outcome};
 use crate::procedure::Stage;
 use crate::protocol::{Calls, Finder, Side};
-use crate::server::Server;
+use crate::server::{Limits, Server};
 use crate::steps::Step;
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
 
@@ -70,17 +70,10 @@ struct Answering<'m, 'a> {
     called: Option<u32>,
 }
 
-struct Patience {
-    /// When the message that is awaited must have begun, or ended once it has.
-    deadline: Instant,
-    /// Whether the first message is still awaited.
-    first: bool,
-    /// Whether the message has begun.
-    begun: bool,
-}
-
-/// Why nothing more is received.
-enum End {
+/// What a stub receives.
+enum Received {
+    /// A whole message; this is its place in the input.
+    Message(Range<usize>),
     /// The client closed the connection between two messages.
     Closed,
     /// The server is stopping, or the client was idle for too long.
@@ -107,11 +100,7 @@ impl<'a> ServerStub<'a> {
             input: ReadBuffer::default(),
             outcome: Vec::new(),
             waiting: None,
-            patience: Patience {
-                deadline: now + server.limits.first_message,
-                first: true,
-                begun: false,
-            },
+            patience: Patience::new(server.limits, now),
             caller: Caller {
                 server,
                 connection,
@@ -150,9 +139,9 @@ impl<'a> ServerStub<'a> {
     /// The connection broke, the client broke the protocol (it was told so), or it took too long.
     pub fn process(&mut self) -> Result<bool> {
         let message = match self.receive() {
-            Ok(Ok(message)) => message,
-            Ok(Err(End::Closed)) => return Ok(false),
-            Ok(Err(End::Leave)) => {
+            Ok(Received::Message(message)) => message,
+            Ok(Received::Closed) => return Ok(false),
+            Ok(Received::Leave) => {
                 self.leave();
                 return Ok(false);
             }
@@ -174,47 +163,39 @@ impl<'a> ServerStub<'a> {
         if self.waiting.is_none() || self.caller.output.len() > ServerStub::FULL {
             self.caller.flush();
         }
-        self.patience.first = false;
+        self.patience.message_ended(self.caller.now);
         match self.caller.broken.take() {
             Some(error) => Err(error),
             None => Ok(true),
         }
     }
 
-    /// The place of the next whole message in the input.
-    fn receive(&mut self) -> Result<Result<Range<usize>, End>> {
+    fn receive(&mut self) -> Result<Received> {
         if let Some(message) = self.waiting.take() {
-            return Ok(Ok(message));
+            return Ok(Received::Message(message));
         }
-        if !self.patience.first {
-            self.patience.deadline = self.caller.now + self.server.limits.idle;
-        }
-        self.patience.begun = false;
         loop {
-            if !self.patience.begun && !self.input.unread().is_empty() {
-                self.patience.begun = true;
-                let end = self.caller.now + self.server.limits.message;
-                let first = self.patience.first.then_some(self.patience.deadline);
-                self.patience.deadline = first.map_or(end, |first| first.min(end));
+            if !self.input.unread().is_empty() {
+                self.patience.message_began(self.caller.now);
             }
             match self.wait()? {
                 Wake::Ready => {}
-                Wake::Stop => return Ok(Err(End::Leave)),
+                Wake::Stop => return Ok(Received::Leave),
                 Wake::TimedOut if self.patience.begun => {
                     return Err(ProtocolError::TooSlow(self.server.limits.message).into());
                 }
-                Wake::TimedOut => return Ok(Err(End::Leave)),
+                Wake::TimedOut => return Ok(Received::Leave),
             }
             let came = self.input.fill(&self.caller.connection, false);
             match came.map_err(|error| Error::transport("receiving", error))? {
                 None => continue,
-                Some(0) => return self.ended().map(Err),
+                Some(0) => return self.ended(),
                 Some(_) => {}
             }
             self.caller.now = Instant::now();
             self.caller.received = self.caller.now;
             if let Some(message) = self.finder.find(self.input.unread())? {
-                return Ok(Ok(message));
+                return Ok(Received::Message(message));
             }
         }
     }
@@ -236,9 +217,9 @@ impl<'a> ServerStub<'a> {
         connection.wait(PollFlags::IN, Some(self.patience.deadline)).map_err(failed)
     }
 
-    fn ended(&self) -> Result<End> {
+    fn ended(&self) -> Result<Received> {
         match self.input.unread().len() {
-            0 => Ok(End::Closed),
+            0 => Ok(Received::Closed),
             torn => Err(ProtocolError::Torn(torn).into()),
         }
     }
@@ -284,6 +265,35 @@ impl<'a> ServerStub<'a> {
                 Ok(_) => {}
             }
         }
+    }
+}
+
+/// How long a message is waited for.
+struct Patience {
+    limits: Limits,
+    /// When the message must have begun, or ended once it has.
+    deadline: Instant,
+    /// Whether the message has begun.
+    begun: bool,
+    /// Whether it is the connection's first, which has one limit for all of it.
+    first: bool,
+}
+
+impl Patience {
+    fn new(limits: Limits, now: Instant) -> Patience {
+        Patience { limits, deadline: now + limits.first_message, begun: false, first: true }
+    }
+
+    fn message_began(&mut self, now: Instant) {
+        if !self.begun {
+            self.begun = true;
+            let end = now + self.limits.message;
+            self.deadline = if self.first { self.deadline.min(end) } else { end };
+        }
+    }
+
+    fn message_ended(&mut self, now: Instant) {
+        *self = Patience { deadline: now + self.limits.idle, begun: false, first: false, ..*self };
     }
 }
 
@@ -347,7 +357,7 @@ impl Calls for Answering<'_, '_> {
         let Call { id, procedure: name, arguments, patience_ms } = call;
         let (caller, message) = (&mut *self.caller, self.message);
         let steps = &caller.server.steps;
-        if id.wrapping_sub(caller.last).cast_signed() > 0 {
+        if id != 0 && id.wrapping_sub(caller.last).cast_signed() > 0 {
             caller.last = id;
         }
         let mut finish = |outcome: Outcome<'_>| {

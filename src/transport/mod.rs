@@ -115,6 +115,11 @@ impl Connection {
         let _ = shutdown(&self.socket, Shutdown::Write);
     }
 
+    /// Ends both directions; a read that blocks on another thread returns.
+    pub(crate) fn shut_down(&self) {
+        let _ = shutdown(&self.socket, Shutdown::Both);
+    }
+
     /// Waits until the socket is ready, the server stops, or the deadline.
     pub(crate) fn wait(&self, flags: PollFlags, deadline: Option<Instant>) -> io::Result<Wake> {
         match &self.lifeline {
