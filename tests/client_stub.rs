@@ -563,6 +563,7 @@ fn a_waiter_that_comes_while_its_result_is_unpacked_is_woken() {
     within("a waiter that comes while its result is unpacked", || {
         let (stub, mut server, [never]) = calls_under_way();
         let slow = stub.send::<Slow>("slow", ()).unwrap();
+        assert_eq!(server.frame().id, slow.id());
         let (begun, begins) = mpsc::channel();
         *SLOW.0.lock().unwrap() = Some(begun);
 
