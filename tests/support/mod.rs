@@ -373,6 +373,14 @@ impl Raw {
         answer
     }
 
+    /// Whether the connection ends without another byte, however rudely.
+    pub fn is_over(&mut self) -> bool {
+        match self.0.read(&mut [0]) {
+            Ok(came) => came == 0,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        }
+    }
+
     /// Whether nothing comes for a moment.
     pub fn is_silent(&mut self, moment: Duration) -> bool {
         self.0.set_read_timeout(Some(moment)).expect("a socket");
