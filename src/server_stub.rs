@@ -55,8 +55,8 @@ struct Caller<'a> {
     connection: Connection,
     /// Packed outcomes that were not sent yet.
     output: Vec<u8>,
-    /// When the bytes that are being answered came.
-    received: Instant,
+    /// When the messages that are being answered came; `None` for a lone one, which came now.
+    received: Option<Instant>,
     /// The highest id that was called.
     last: u32,
     /// Sending failed: there is nobody to run a procedure for.
@@ -111,7 +111,7 @@ impl<'a> ServerStub<'a> {
                 server,
                 connection,
                 output: Vec::new(),
-                received: now,
+                received: None,
                 last: 0,
                 broken: None,
             },
@@ -179,7 +179,7 @@ impl<'a> ServerStub<'a> {
         if let Some(message) = self.waiting.take() {
             return Ok(Received::Message(message));
         }
-        let mut ready = self.caller.received < self.eager_until;
+        let mut ready = Instant::now() < self.eager_until;
         loop {
             if ready {
                 let came = self.input.fill(&self.caller.connection, true);
@@ -187,8 +187,9 @@ impl<'a> ServerStub<'a> {
                     None => {}
                     Some(0) => return self.ended(),
                     Some(_) => {
-                        self.caller.received = Instant::now();
                         if let Some(message) = self.finder.find(self.input.unread())? {
+                            let alone = message.end == self.input.unread().len();
+                            self.caller.received = (!alone).then(Instant::now);
                             return Ok(Received::Message(message));
                         }
                     }
@@ -331,9 +332,10 @@ impl Caller<'_> {
         self.output.clear();
     }
 
-    /// Whether the bytes that are being answered came that long ago.
+    /// Whether the message that is being answered came that long ago.
     fn waited_for(&self, milliseconds: u32) -> bool {
-        self.received.elapsed() >= Duration::from_millis(milliseconds.into())
+        let limit = Duration::from_millis(milliseconds.into());
+        self.received.is_some_and(|received| received.elapsed() >= limit)
     }
 
     fn send_output(&self) -> Result<()> {
