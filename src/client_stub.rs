@@ -227,7 +227,9 @@ impl Batch<'_> {
         let mut writer = lock(&wire.writer);
         writer.begin(&*wire.protocol);
         writer.buffer.append(&mut self.bytes);
-        wire.write(&mut writer)
+        wire.write(&mut writer)?;
+        wire.steps.tell(Step::Send, "", 0, &writer.buffer);
+        Ok(())
     }
 }
 
@@ -428,7 +430,8 @@ impl Wire {
 
     /// The connection is of no use any more: everybody who waits is told.
     fn end(&self, why: &Error) {
-        self.connection.finish_sending();
+        // Whoever is blocked in a read on another thread is to learn of it too.
+        self.connection.shut_down();
         let waiting = {
             let mut pending = lock(&self.pending);
             pending.close();
@@ -441,14 +444,12 @@ impl Wire {
 
     /// Fills a call's slot and wakes its caller; a call that was given up is nobody's.
     fn fill(&self, id: u32, fill: impl FnOnce(&dyn Deliver)) {
-        let taken = lock(&self.pending).take(id);
-        match taken {
-            Some((slot, thread)) => {
-                fill(&*slot);
-                thread.as_ref().map(Thread::unpark);
-            }
-            None => log::debug!("an outcome came for call {id}, for which nobody waits"),
-        }
+        let Some(slot) = lock(&self.pending).take(id) else {
+            return log::debug!("an outcome came for call {id}, for which nobody waits");
+        };
+        fill(&*slot);
+        let caller = lock(&self.pending).unpark(id);
+        caller.as_ref().map(Thread::unpark);
     }
 }
 

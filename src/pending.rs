@@ -36,10 +36,10 @@ impl Pending {
         Ok(self.last_id)
     }
 
-    /// Takes the call that an outcome belongs to, and the thread to wake once it is delivered.
-    pub(crate) fn take(&mut self, id: u32) -> Option<(Arc<dyn Deliver>, Option<Thread>)> {
-        let slot = self.calls.remove(&id)?;
-        Some((slot, self.unpark(id)))
+    /// Takes the call that an outcome belongs to. Once it is delivered, [`unpark`](Pending::unpark)
+    /// tells whom to wake: not before, or a caller that goes to sleep meanwhile sleeps on.
+    pub(crate) fn take(&mut self, id: u32) -> Option<Arc<dyn Deliver>> {
+        self.calls.remove(&id)
     }
 
     /// The calls after `last`, in the order in which ids wrap around.
