@@ -7,8 +7,8 @@ use std::error::Error;
 
 use ninestep::protocol::native::Native;
 use ninestep::protocol::native::frame::{Frame, FrameFinder};
-use ninestep::protocol::{Finder, Protocol};
-use ninestep::{Channel, Outgoing, Result};
+use ninestep::protocol::{Finder, Outgoing, Protocol};
+use ninestep::{Channel, Result};
 
 /// Packs `add(a, b)` as call number `id`.
 fn call(id: u32, a: i64, b: i64) -> Result<Vec<u8>, String> {
