@@ -12,7 +12,7 @@ use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Call, Fault, Outcome};
 use crate::procedure::Stage;
 use crate::protocol::{Calls, Finder, Side};
-use crate::server::Server;
+use crate::server::{Limits, Server};
 use crate::steps::Step;
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
 
@@ -40,6 +40,9 @@ pub struct ServerStub<'a> {
     outcome: Vec<u8>,
     /// A whole message that is in the input already.
     waiting: Option<Range<usize>>,
+    /// Until when the stub reads without the wait before it that also sees a stop: a client that
+    /// has just called is likely to call again, and the wait costs as much as the read.
+    eager_until: Instant,
     /// When the connection may be given up: see [`Limits`](crate::Limits).
     patience: Patience,
     caller: Caller<'a>,
@@ -52,10 +55,8 @@ struct Caller<'a> {
     connection: Connection,
     /// Packed outcomes that were not sent yet.
     output: Vec<u8>,
-    /// When the last read or call ended.
-    now: Instant,
-    /// When the bytes that are being answered came.
-    received: Instant,
+    /// When the messages that are being answered came; `None` for a lone one, which came now.
+    received: Option<Instant>,
     /// The highest id that was called.
     last: u32,
     /// Sending failed: there is nobody to run a procedure for.
@@ -70,17 +71,10 @@ struct Answering<'m, 'a> {
     called: Option<u32>,
 }
 
-struct Patience {
-    /// When the message that is awaited must have begun, or ended once it has.
-    deadline: Instant,
-    /// Whether the first message is still awaited.
-    first: bool,
-    /// Whether the message has begun.
-    begun: bool,
-}
-
-/// Why nothing more is received.
-enum End {
+/// What a stub receives.
+enum Received {
+    /// A whole message; this is its place in the input.
+    Message(Range<usize>),
     /// The client closed the connection between two messages.
     Closed,
     /// The server is stopping, or the client was idle for too long.
@@ -95,29 +89,29 @@ impl<'a> ServerStub<'a> {
     const LINGER: Duration = Duration::from_secs(2);
     /// The same for a connection that was refused: whoever refuses has others to serve.
     const REFUSAL_LINGER: Duration = Duration::from_millis(50);
+    /// How long a stop may stay unseen because the stub reads without waiting for it: this long
+    /// since it last looked, and this long again in one read.
+    const EAGER: Duration = Duration::from_millis(5);
     /// How long a connection is idle before the memory of large messages is given back.
     const BREATH: Duration = Duration::from_secs(1);
 
     /// A stub that answers this connection with this server's procedures.
     pub fn new(server: &'a Server, connection: Connection) -> ServerStub<'a> {
         let now = Instant::now();
+        connection.limit_reads(ServerStub::EAGER);
         ServerStub {
             server,
             finder: server.protocol.finder(Side::Server),
             input: ReadBuffer::default(),
             outcome: Vec::new(),
             waiting: None,
-            patience: Patience {
-                deadline: now + server.limits.first_message,
-                first: true,
-                begun: false,
-            },
+            eager_until: now,
+            patience: Patience::new(server.limits, now),
             caller: Caller {
                 server,
                 connection,
                 output: Vec::new(),
-                now,
-                received: now,
+                received: None,
                 last: 0,
                 broken: None,
             },
@@ -150,9 +144,9 @@ impl<'a> ServerStub<'a> {
     /// The connection broke, the client broke the protocol (it was told so), or it took too long.
     pub fn process(&mut self) -> Result<bool> {
         let message = match self.receive() {
-            Ok(Ok(message)) => message,
-            Ok(Err(End::Closed)) => return Ok(false),
-            Ok(Err(End::Leave)) => {
+            Ok(Received::Message(message)) => message,
+            Ok(Received::Closed) => return Ok(false),
+            Ok(Received::Leave) => {
                 self.leave();
                 return Ok(false);
             }
@@ -174,48 +168,45 @@ impl<'a> ServerStub<'a> {
         if self.waiting.is_none() || self.caller.output.len() > ServerStub::FULL {
             self.caller.flush();
         }
-        self.patience.first = false;
+        self.patience.message_ended();
         match self.caller.broken.take() {
             Some(error) => Err(error),
             None => Ok(true),
         }
     }
 
-    /// The place of the next whole message in the input.
-    fn receive(&mut self) -> Result<Result<Range<usize>, End>> {
+    fn receive(&mut self) -> Result<Received> {
         if let Some(message) = self.waiting.take() {
-            return Ok(Ok(message));
+            return Ok(Received::Message(message));
         }
-        if !self.patience.first {
-            self.patience.deadline = self.caller.now + self.server.limits.idle;
-        }
-        self.patience.begun = false;
+        let mut ready = Instant::now() < self.eager_until;
         loop {
-            if !self.patience.begun && !self.input.unread().is_empty() {
-                self.patience.begun = true;
-                let end = self.caller.now + self.server.limits.message;
-                let first = self.patience.first.then_some(self.patience.deadline);
-                self.patience.deadline = first.map_or(end, |first| first.min(end));
+            if ready {
+                let came = self.input.fill(&self.caller.connection, true);
+                match came.map_err(|error| Error::transport("receiving", error))? {
+                    None => {}
+                    Some(0) => return self.ended(),
+                    Some(_) => {
+                        if let Some(message) = self.finder.find(self.input.unread())? {
+                            let alone = message.end == self.input.unread().len();
+                            self.caller.received = (!alone).then(Instant::now);
+                            return Ok(Received::Message(message));
+                        }
+                    }
+                }
+            }
+            if !self.input.unread().is_empty() {
+                self.patience.message_began();
             }
             match self.wait()? {
-                Wake::Ready => {}
-                Wake::Stop => return Ok(Err(End::Leave)),
+                Wake::Ready => ready = true,
+                Wake::Stop => return Ok(Received::Leave),
                 Wake::TimedOut if self.patience.begun => {
                     return Err(ProtocolError::TooSlow(self.server.limits.message).into());
                 }
-                Wake::TimedOut => return Ok(Err(End::Leave)),
+                Wake::TimedOut => return Ok(Received::Leave),
             }
-            let came = self.input.fill(&self.caller.connection, false);
-            match came.map_err(|error| Error::transport("receiving", error))? {
-                None => continue,
-                Some(0) => return self.ended().map(Err),
-                Some(_) => {}
-            }
-            self.caller.now = Instant::now();
-            self.caller.received = self.caller.now;
-            if let Some(message) = self.finder.find(self.input.unread())? {
-                return Ok(Ok(message));
-            }
+            self.eager_until = Instant::now() + ServerStub::EAGER;
         }
     }
 
@@ -223,8 +214,9 @@ impl<'a> ServerStub<'a> {
     fn wait(&mut self) -> Result<Wake> {
         let failed = |error: io::Error| Error::transport("waiting for a message", error);
         let connection = &self.caller.connection;
+        let deadline = self.patience.deadline();
         if !self.patience.begun {
-            let breath = (self.caller.now + ServerStub::BREATH).min(self.patience.deadline);
+            let breath = (Instant::now() + ServerStub::BREATH).min(deadline);
             let woken = connection.wait(PollFlags::IN, Some(breath)).map_err(failed)?;
             if woken != Wake::TimedOut {
                 return Ok(woken);
@@ -233,12 +225,12 @@ impl<'a> ServerStub<'a> {
             self.outcome = Vec::new();
             self.caller.output = Vec::new();
         }
-        connection.wait(PollFlags::IN, Some(self.patience.deadline)).map_err(failed)
+        connection.wait(PollFlags::IN, Some(deadline)).map_err(failed)
     }
 
-    fn ended(&self) -> Result<End> {
+    fn ended(&self) -> Result<Received> {
         match self.input.unread().len() {
-            0 => Ok(End::Closed),
+            0 => Ok(Received::Closed),
             torn => Err(ProtocolError::Torn(torn).into()),
         }
     }
@@ -279,11 +271,46 @@ impl<'a> ServerStub<'a> {
         let mut rest = Vec::with_capacity(ReadBuffer::LEAST_ROOM);
         while let Ok(Wake::Ready) = wait_for(connection, PollFlags::IN, end) {
             rest.clear();
-            match connection.receive_some(&mut rest) {
+            match connection.receive_some(&mut rest, false) {
                 Ok(Some(0)) | Err(_) => return,
                 Ok(_) => {}
             }
         }
+    }
+}
+
+/// How long a message is waited for.
+struct Patience {
+    limits: Limits,
+    /// When the message must have begun, or ended once it has. It is set when it is first asked
+    /// for, because a message that is there already needs no clock.
+    deadline: Option<Instant>,
+    /// Whether the message has begun.
+    begun: bool,
+    /// Whether it is the connection's first, which has one limit for all of it.
+    first: bool,
+}
+
+impl Patience {
+    fn new(limits: Limits, now: Instant) -> Patience {
+        Patience { limits, deadline: Some(now + limits.first_message), begun: false, first: true }
+    }
+
+    fn deadline(&mut self) -> Instant {
+        *self.deadline.get_or_insert_with(|| Instant::now() + self.limits.idle)
+    }
+
+    fn message_began(&mut self) {
+        if !self.begun {
+            self.begun = true;
+            let end = Instant::now() + self.limits.message;
+            let first = self.deadline.filter(|_| self.first);
+            self.deadline = Some(first.map_or(end, |first| first.min(end)));
+        }
+    }
+
+    fn message_ended(&mut self) {
+        *self = Patience { deadline: None, begun: false, first: false, ..*self };
     }
 }
 
@@ -305,10 +332,10 @@ impl Caller<'_> {
         self.output.clear();
     }
 
-    /// Whether the bytes that are being answered came that long ago.
+    /// Whether the message that is being answered came that long ago.
     fn waited_for(&self, milliseconds: u32) -> bool {
-        self.now.saturating_duration_since(self.received)
-            >= Duration::from_millis(milliseconds.into())
+        let limit = Duration::from_millis(milliseconds.into());
+        self.received.is_some_and(|received| received.elapsed() >= limit)
     }
 
     fn send_output(&self) -> Result<()> {
@@ -347,7 +374,7 @@ impl Calls for Answering<'_, '_> {
         let Call { id, procedure: name, arguments, patience_ms } = call;
         let (caller, message) = (&mut *self.caller, self.message);
         let steps = &caller.server.steps;
-        if id.wrapping_sub(caller.last).cast_signed() > 0 {
+        if id != 0 && id.wrapping_sub(caller.last).cast_signed() > 0 {
             caller.last = id;
         }
         let mut finish = |outcome: Outcome<'_>| {
@@ -364,8 +391,10 @@ impl Calls for Answering<'_, '_> {
             let message = "the deadline had passed when the call came up; it was not executed";
             return finish(Err(Fault::new(Fault::DEADLINE_PASSED, message)));
         }
-        // Finished replies must not wait for a procedure that may take long.
-        if !procedure.is_quick() {
+        // Finished replies must not wait for a procedure that may take long. How long it takes is
+        // of interest only then.
+        let began = (!caller.output.is_empty()).then(Instant::now);
+        if began.is_some() && !procedure.is_quick() {
             caller.flush();
         }
         if caller.broken.is_some() {
@@ -388,9 +417,9 @@ impl Calls for Answering<'_, '_> {
             log::error!("{name} panicked: {}", panic_text(&*panic));
             let _ = reply(Err(Fault::new(Fault::INTERNAL, format!("{name} failed inside"))));
         }
-        let ended = Instant::now();
-        procedure.took(ended - caller.now);
-        caller.now = ended;
+        if let Some(began) = began {
+            procedure.took(began.elapsed());
+        }
     }
 }
 

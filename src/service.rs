@@ -41,7 +41,7 @@
 /// std::thread::spawn(move || server.serve(connection));
 /// let remote = ClientStub::new(&channel)?;
 /// assert_eq!(ask(&remote)?, ask(&Local)?);
-/// # Result::Ok(())
+/// # Ok::<(), ninestep::Error>(())
 /// ```
 ///
 /// For that trait the macro writes, in short:

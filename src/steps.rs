@@ -98,7 +98,7 @@ pub struct Event<'a> {
     pub step: Step,
     /// The procedure's name, where this step knows it (1 to 6).
     pub procedure: &'a str,
-    /// The call's number on its connection; 0 for a notification.
+    /// The call's number on its connection; 0 for a notification and for a batch's step 3.
     pub id: u32,
     /// The message, where this step has one in its hands (2, 3, 4, 7, 8).
     pub bytes: &'a [u8],
@@ -127,8 +127,8 @@ impl fmt::Display for Event<'_> {
 
 /// Watches steps. It is called on the thread that takes the step, which waits for it.
 pub trait Observer: Send + Sync {
-    /// A step was taken. Step 3 is told after the bytes were handed to the operating system,
-    /// step 7 when the reply is packed: it goes out with the next write.
+    /// A step was taken. Step 3 is told after the bytes were handed to the operating system, once
+    /// for a whole batch; step 7 when the reply is packed: it goes out with the next write.
     fn observe(&self, event: &Event<'_>);
 }
 

@@ -9,7 +9,8 @@ pub mod native;
 use std::ops::Range;
 
 use crate::error::ProtocolError;
-use crate::message::{Call, Fault, Outcome, Outgoing, Packed};
+use crate::message::Fault;
+pub use crate::message::{Call, Outcome, Outgoing, Packed};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! The entry points nest, and each can be used alone: [`BoundServer::run`] accepts connections
 //! and lets a strategy hand each to [`Server::serve`]; that makes a
-//! [`ServerStub`](crate::ServerStub) and calls its `process` for every message; and that calls a
+//! [`ServerStub`] and calls its `process` for every message; and that calls a
 //! procedure.
 
 mod incoming;

@@ -11,11 +11,15 @@ use super::Connection;
 pub(crate) struct ReadBuffer {
     bytes: Vec<u8>,
     consumed: usize,
+    /// Whether the last read took all the room there was, so that more may be waiting.
+    crowded: bool,
 }
 
 impl ReadBuffer {
     /// The room that every read has at least.
     pub(crate) const LEAST_ROOM: usize = 4 * 1024;
+    /// Beyond this only an unfinished message is a reason to grow.
+    const ENOUGH: usize = 64 * 1024;
     /// A buffer larger than this is given back when its connection is idle.
     const KEPT: usize = 16 * 1024;
 
@@ -33,17 +37,15 @@ impl ReadBuffer {
         }
     }
 
-    /// Appends what one read brings, waiting for it if `wait` says so. `None`: nothing came yet;
-    /// 0: the connection has ended.
+    /// Appends what one read brings, waiting for it if `wait` says so. `None`: nothing came (in
+    /// the time that [`Connection::limit_reads`] set); 0: the connection has ended.
     pub(crate) fn fill(&mut self, from: &Connection, wait: bool) -> io::Result<Option<usize>> {
-        if self.bytes.capacity() - self.bytes.len() < Self::LEAST_ROOM {
+        if self.crowded || self.bytes.capacity() - self.bytes.len() < Self::LEAST_ROOM {
             self.make_room();
         }
-        if wait {
-            from.receive(&mut self.bytes).map(Some)
-        } else {
-            from.receive_some(&mut self.bytes)
-        }
+        let came = from.receive_some(&mut self.bytes, wait);
+        self.crowded = self.bytes.len() == self.bytes.capacity();
+        came
     }
 
     /// Gives memory back that only a large message needed.
@@ -53,12 +55,15 @@ impl ReadBuffer {
         }
     }
 
-    /// Moves what is unread to the front; doubles the buffer if that frees too little.
+    /// Moves what is unread to the front, and grows if that frees too little.
     fn make_room(&mut self) {
         self.bytes.drain(..self.consumed);
         self.consumed = 0;
-        if self.bytes.capacity() - self.bytes.len() < Self::LEAST_ROOM {
-            self.bytes.reserve(Self::LEAST_ROOM.max(self.bytes.len()));
-        }
+        let (unread, capacity) = (self.bytes.len(), self.bytes.capacity());
+        let room = match self.crowded && capacity < Self::ENOUGH {
+            true => 2 * capacity - unread,
+            false => unread.max(Self::LEAST_ROOM),
+        };
+        self.bytes.reserve(room);
     }
 }

@@ -1,0 +1,303 @@
+//! Strategy × behaviour, against real server processes: whatever serves a connection, the caller
+//! sees the same.
+#![cfg(feature = "cli")]
+
+pub mod support;
+
+use std::time::Duration;
+
+use ninestep::{Error, Fault, PendingCall, Value};
+use rustix::process::Signal;
+use support::{Raw, ServerProcess, call, client, eventually, was_killed_by, within};
+
+#[derive(Clone, Copy)]
+struct Strategy {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    /// Whether two connections are served at the same time.
+    concurrent: bool,
+    /// Whether a connection is served by a process of its own.
+    isolated: bool,
+}
+
+const STRATEGIES: [Strategy; 5] = [
+    Strategy {
+        name: "single",
+        arguments: &["--strategy", "single"],
+        concurrent: false,
+        isolated: false,
+    },
+    Strategy {
+        name: "thread",
+        arguments: &["--strategy", "thread"],
+        concurrent: true,
+        isolated: false,
+    },
+    Strategy {
+        name: "thread pool",
+        arguments: &["--strategy", "thread-pool"],
+        concurrent: true,
+        isolated: false,
+    },
+    Strategy {
+        name: "spawn",
+        arguments: &["--strategy", "process", "--start", "spawn"],
+        concurrent: true,
+        isolated: true,
+    },
+    Strategy {
+        name: "fork",
+        arguments: &["--strategy", "process", "--start", "fork"],
+        concurrent: true,
+        isolated: true,
+    },
+];
+
+/// Checks a behaviour of each strategy on a fresh server.
+fn for_each(behaviour: impl Fn(Strategy, ServerProcess) + Copy + Send + 'static) {
+    for strategy in STRATEGIES {
+        let server = ServerProcess::serve(strategy.arguments);
+        within(strategy.name, move || behaviour(strategy, server));
+    }
+}
+
+fn code(error: &Error) -> Option<i32> {
+    match error {
+        Error::Fault(fault) => Some(fault.code),
+        _ => None,
+    }
+}
+
+#[test]
+fn calls_are_answered() {
+    for_each(|Strategy { name, .. }, server| {
+        let stub = server.client();
+        assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15, "{name}");
+        assert_eq!(stub.call::<f64>("divide", (1, 8.0)).unwrap(), 0.125, "{name}");
+        assert_eq!(stub.call::<String>("ping", ()).unwrap(), "pong", "{name}");
+        assert_eq!(stub.call::<String>("sayHi", ("Jürgen",)).unwrap(), "Hi Jürgen!", "{name}");
+        stub.call::<()>("sleep", (1,)).unwrap();
+
+        let by_name = Value::Map(vec![("b".into(), Value::Int(5)), ("a".into(), Value::Int(10))]);
+        assert_eq!(stub.call::<i64>("subtract", by_name).unwrap(), 5, "{name}");
+
+        let value = Value::List(vec![Value::Null, Value::Bytes(vec![0, 255]), Value::Float(0.5)]);
+        assert_eq!(stub.call::<Value>("echo", (&value,)).unwrap(), value, "{name}");
+        let large = Value::Bytes((0..1 << 20).map(|n| n as u8).collect());
+        assert_eq!(stub.call::<Value>("echo", (&large,)).unwrap(), large, "{name}");
+    });
+}
+
+#[test]
+fn many_calls_are_under_way_on_one_connection() {
+    for_each(|Strategy { name, .. }, server| {
+        let stub = server.client();
+        let send = |n: i64| stub.send::<i64>("add", (n, 1000)).unwrap();
+        let sums: Vec<PendingCall<i64>> = (0..200).map(send).collect();
+        for (n, sum) in sums.into_iter().enumerate().rev() {
+            assert_eq!(sum.wait().unwrap(), n as i64 + 1000, "{name}: call {n}");
+        }
+    });
+}
+
+#[test]
+fn three_calls_in_one_write_have_three_replies() {
+    for_each(|Strategy { name, .. }, server| {
+        let mut raw = Raw::connect(server.address());
+        let calls = [call(7, "add", (1, 2)), call(8, "ping", ()), call(9, "multiply", (6, 7))];
+        raw.send(&[b"9ST\x01".to_vec(), calls.concat()].concat());
+        let replies = [raw.frame(), raw.frame(), raw.frame()].map(|it| (it.id, it.result()));
+        let expected = [(7, Value::Int(3)), (8, Value::from("pong")), (9, Value::Int(42))];
+        assert_eq!(replies, expected, "{name}");
+    });
+}
+
+#[test]
+fn a_fault_leaves_the_connection_as_it_was() {
+    for_each(|Strategy { name, .. }, server| {
+        let stub = server.client();
+        let fault = |procedure: &str, arguments: Vec<Value>| {
+            let outcome = stub.call::<Value>(procedure, arguments);
+            assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15, "{name}: after {procedure}");
+            match outcome {
+                Err(Error::Fault(fault)) => fault,
+                other => panic!("{name}: {procedure}: {other:?}"),
+            }
+        };
+
+        let unknown = fault("ad", vec![]);
+        assert_eq!(unknown.code, Fault::NO_SUCH_PROCEDURE, "{name}");
+        assert!(unknown.message.contains("\"ad\""), "{name}: {unknown}");
+
+        let unfit = fault("add", vec![Value::Int(1), Value::from("two")]);
+        assert_eq!(unfit.code, Fault::WRONG_ARGUMENTS, "{name}");
+        assert!(unfit.message.contains("expected (a: i64, b: i64)"), "{name}: {unfit}");
+        assert!(unfit.message.contains("argument 2 (b)"), "{name}: {unfit}");
+
+        let none = fault("divide", vec![Value::Float(1.0), Value::Float(0.0)]);
+        assert_eq!((none.code, &*none.message), (1, "division by zero"), "{name}");
+
+        let beyond = fault("add", vec![Value::Int(i64::MAX), Value::Int(1)]);
+        assert_eq!((beyond.code, &*beyond.message), (2, "overflow"), "{name}");
+
+        let panicked = fault("panic", vec![]);
+        assert_eq!(panicked.code, Fault::INTERNAL, "{name}");
+        assert!(!panicked.message.contains("asked to"), "{name}: {panicked}");
+    });
+}
+
+#[test]
+fn a_peer_that_leaves_half_way_harms_nobody() {
+    for_each(|Strategy { name, .. }, server| {
+        let frame = call(1, "add", (1, 2));
+        for sent in [1, 4, 5, 9, frame.len() - 1] {
+            let mut leaver = Raw::greeted(server.address());
+            leaver.send(&frame[..sent]);
+            drop(leaver);
+            assert_eq!(server.client().call::<i64>("add", (10, 5)).unwrap(), 15, "{name}: {sent}");
+        }
+    });
+}
+
+#[test]
+fn a_second_client_comes_while_the_first_is_idle() {
+    for_each(|Strategy { name, concurrent, .. }, server| {
+        let first = server.client();
+        assert_eq!(first.call::<String>("ping", ()).unwrap(), "pong", "{name}");
+        let mut second = Raw::greeted(server.address());
+        second.send(&call(1, "add", (10, 5)));
+        if !concurrent {
+            // The first is served on; the second waits until it has left.
+            assert_eq!(first.call::<String>("ping", ()).unwrap(), "pong", "{name}");
+            assert!(second.is_silent(Duration::from_millis(100)), "{name}");
+            drop(first);
+        }
+        assert_eq!(second.frame().result(), Value::Int(15), "{name}");
+    });
+}
+
+#[test]
+fn a_stop_answers_what_was_read_and_nothing_else() {
+    for_each(|Strategy { name, concurrent, .. }, server| {
+        let mut idle = concurrent.then(|| {
+            let mut idle = Raw::greeted(server.address());
+            assert_eq!(idle.ask(4, "add", (1, 2)).result(), Value::Int(3), "{name}");
+            idle
+        });
+
+        let mut busy = Raw::greeted(server.address());
+        // The first reply says that both calls were read and that the second is about to run.
+        busy.send(&[call(1, "ping", ()), call(2, "sleep", (300,))].concat());
+        assert_eq!(busy.frame().result(), Value::from("pong"), "{name}");
+        server.signal(Signal::TERM);
+        // Whoever executed this would not come to an ordinary end.
+        busy.send(&call(3, "abort", ()));
+
+        let slept = busy.frame();
+        assert_eq!((slept.id, slept.result()), (2, Value::Null), "{name}");
+        assert_eq!(busy.frame().bye(), 2, "{name}");
+        assert_eq!(busy.next_frame(), None, "{name}");
+        drop(busy);
+        if let Some(idle) = &mut idle {
+            assert_eq!(idle.frame().bye(), 4, "{name}");
+            assert_eq!(idle.next_frame(), None, "{name}");
+        }
+        drop(idle);
+        let (status, _) = server.ended(name);
+        assert_eq!(status.code(), Some(0), "{name}: {status}");
+    });
+}
+
+#[test]
+fn the_client_learns_which_calls_a_stopped_server_did_not_execute() {
+    for_each(|Strategy { name, .. }, server| {
+        let stub = server.client();
+        let mut batch = stub.batch();
+        let ping = batch.send::<String>("ping", ()).unwrap();
+        let read = batch.send::<()>("sleep", (300,)).unwrap();
+        drop(batch);
+        assert_eq!(ping.wait().unwrap(), "pong", "{name}");
+        server.signal(Signal::TERM);
+        let late = stub.send::<()>("abort", ()).unwrap();
+
+        read.wait().unwrap();
+        let refused = late.wait().unwrap_err();
+        assert_eq!(code(&refused), Some(Fault::STOPPING), "{name}: {refused}");
+        assert!(
+            matches!(stub.call::<()>("ping", ()), Err(Error::Closed { sent: false })),
+            "{name}"
+        );
+        drop(stub);
+        assert_eq!(server.ended(name).0.code(), Some(0), "{name}");
+    });
+}
+
+#[test]
+fn a_crash_takes_one_process_with_it() {
+    for_each(|Strategy { name, concurrent, isolated, .. }, server| {
+        let bystander = concurrent.then(|| server.client());
+        if let Some(bystander) = &bystander {
+            assert_eq!(bystander.call::<String>("ping", ()).unwrap(), "pong", "{name}");
+        }
+        let address = server.address();
+        let victim = client(address);
+        let crash = victim.call::<()>("abort", ()).unwrap_err();
+        // A connection that ends at once is no time-out.
+        assert!(
+            matches!(crash, Error::Closed { sent: true } | Error::Transport { .. }),
+            "{name}: {crash}"
+        );
+        if isolated {
+            let bystander = bystander.unwrap();
+            assert_eq!(bystander.call::<i64>("add", (10, 5)).unwrap(), 15, "{name}");
+            assert_eq!(server.client().call::<i64>("add", (1, 1)).unwrap(), 2, "{name}");
+        } else {
+            if let Some(bystander) = bystander {
+                assert!(bystander.call::<String>("ping", ()).is_err(), "{name}");
+            }
+            let (status, _) = server.ended(name);
+            assert!(was_killed_by(status, Signal::ABORT), "{name}: {status}");
+        }
+    });
+}
+
+#[test]
+fn a_killed_server_takes_its_children_with_it() {
+    for_each(|Strategy { name, concurrent, isolated, .. }, server| {
+        let mut idle = Raw::greeted(server.address());
+        assert_eq!(idle.ask(1, "add", (1, 2)).result(), Value::Int(3), "{name}");
+        let half_way = concurrent.then(|| {
+            let mut half_way = Raw::greeted(server.address());
+            assert_eq!(half_way.ask(1, "add", (1, 2)).result(), Value::Int(3), "{name}");
+            half_way.send(&call(2, "add", (1, 2))[..7]);
+            half_way
+        });
+        let children = if isolated { 2 } else { 0 };
+        assert_eq!(server.children().len(), children, "{name}");
+
+        server.signal(Signal::KILL);
+        let (status, _) = server.ended(name);
+        assert!(was_killed_by(status, Signal::KILL), "{name}: {status}");
+        // The clients stayed to the end.
+        drop((idle, half_way));
+    });
+}
+
+#[test]
+fn a_closed_connection_leaves_nothing_behind() {
+    for_each(|Strategy { name, .. }, server| {
+        assert_eq!(server.client().call::<i64>("add", (1, 1)).unwrap(), 2, "{name}");
+        eventually(name, || server.children().is_empty());
+        let descriptors = server.descriptors();
+        let stubs: Vec<_> = (0..20).map(|_| server.client()).collect();
+        for stub in stubs {
+            assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15, "{name}");
+        }
+        eventually(&format!("{name}: no child, not even a zombie"), || {
+            server.children().is_empty()
+        });
+        eventually(&format!("{name}: {descriptors} descriptors"), || {
+            server.descriptors() <= descriptors
+        });
+    });
+}
