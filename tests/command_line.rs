@@ -1,8 +1,8 @@
 //! `ninestep serve` and `ninestep call`, as their user sees them.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -64,6 +64,7 @@ fn run(arguments: &[&str]) -> Printed {
 /// A server that listens.
 struct Serving {
     child: Option<Child>,
+    stdout: BufReader<ChildStdout>,
     address: String,
 }
 
@@ -71,12 +72,14 @@ impl Serving {
     fn start(options: &[&str]) -> Serving {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
         let mut child = ninestep(&arguments).spawn().unwrap();
-        let stdout = child.stdout.as_mut().unwrap();
-        let line = stdout.bytes().map(Result::unwrap).take_while(|byte| *byte != b'\n').collect();
-        let line = String::from_utf8(line).unwrap();
-        let address = line.strip_prefix("listening on ").unwrap().to_owned();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Serving { child: Some(child), stdout, address: String::new() };
+        let mut line = String::new();
+        server.stdout.read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening on ").unwrap();
         assert_ne!(address.parse::<SocketAddr>().unwrap().port(), 0);
-        Serving { child: Some(child), address }
+        server.address = address.to_owned();
+        server
     }
 
     fn call(&self, arguments: &[&str]) -> Printed {
@@ -87,7 +90,9 @@ impl Serving {
     fn stop(mut self, signal: Signal) -> Printed {
         let child = self.child.take().unwrap();
         kill_process(Pid::from_child(&child), signal).unwrap();
-        Printed::by(child)
+        let mut printed = Printed::by(child);
+        self.stdout.read_to_string(&mut printed.stdout).unwrap();
+        printed
     }
 }
 

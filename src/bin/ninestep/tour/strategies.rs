@@ -40,13 +40,14 @@ const VISITS: usize = 12;
 
 /// Measures each strategy, and prints the table.
 pub(super) fn show(out: &mut impl Write) -> Result<(), Failure> {
-    let mut progress = Progress::show("  counting processes and threads …");
+    let progress = Progress::show("  counting processes and threads …");
     let served_by = STRATEGIES.iter().map(|(_, options)| served_by(options));
     let served_by: Vec<String> = served_by.collect::<Result<_, _>>()?;
     // The servers below inherit this. Whether client and server share a core makes a difference of
     // a factor of three, so it must not be chance.
     let pinned = use_one_core();
-    progress.change("  measuring calls and connections …");
+    drop(progress);
+    let progress = Progress::show("  measuring calls and connections …");
     let (calls, connections) = rates()?;
     drop(progress);
 
@@ -191,10 +192,6 @@ impl Progress {
         let progress = Progress { width: text.chars().count() };
         progress.print(text);
         progress
-    }
-
-    fn change(&mut self, text: &str) {
-        *self = Progress::show(text);
     }
 
     fn print(&self, text: &str) {
