@@ -2,10 +2,11 @@
 //!
 //! Any number of threads may share a stub and have calls under way. There is no thread behind it:
 //! whoever waits for an outcome reads, if nobody else does, and hands on what belongs to others.
-//! So a lone caller waits for nothing but its own reply.
+//! A lone caller waits for nothing but its own reply, and leaves no note of itself anywhere.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -61,6 +62,8 @@ impl ClientStub {
                 input: ReadBuffer::default(),
             }),
             pending: Mutex::new(Pending::default()),
+            calls: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
         };
         Ok(ClientStub { wire: Arc::new(wire), call_timeout: channel.call_timeout })
     }
@@ -81,7 +84,52 @@ impl ClientStub {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        self.send(procedure, arguments)?.wait()
+        let wire = &*self.wire;
+        let writer = lock(&wire.writer);
+        match wire.try_lead() {
+            Some(leading) if wire.has_fresh_ids() => {
+                self.call_alone(writer, leading, procedure, &arguments)
+            }
+            _ => {
+                drop(writer);
+                self.send(procedure, arguments)?.wait()
+            }
+        }
+    }
+
+    /// [`call`](ClientStub::call) where nobody else reads: the caller reads from the beginning, so
+    /// its outcome can come to no other thread, and its slot can stay on its stack.
+    fn call_alone<T>(
+        &self,
+        mut writer: MutexGuard<'_, Writer>,
+        leading: Leading<'_>,
+        procedure: &str,
+        arguments: &impl Serialize,
+    ) -> Result<T>
+    where
+        T: DeserializeOwned + Send,
+    {
+        let wire = &*self.wire;
+        if wire.is_closed() {
+            return Err(Error::Closed { sent: false });
+        }
+        let (id, slot) = (wire.next_id(), Slot::<T>::new());
+        let mut leading = leading.owning(id, &slot);
+        let (deadline, timeout) = self.deadline().unzip();
+        writer.begin(&*wire.protocol);
+        wire.pack(&mut writer.buffer, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
+        wire.write(&mut writer, Some(&mut leading))?;
+        wire.steps.tell(Step::Send, procedure, id, &writer.buffer);
+        drop(writer);
+        leading.read_until_filled(&slot, deadline);
+        drop(leading);
+        let outcome = slot.take();
+        wire.steps.tell(Step::Result, "", id, &[]);
+        outcome.unwrap_or_else(|| Err(Error::Timeout(timeout.unwrap_or_default())))
+    }
+
+    fn deadline(&self) -> Option<(Instant, Duration)> {
+        self.call_timeout.map(|timeout| (Instant::now() + timeout, timeout))
     }
 
     /// Sends a call at once and leaves the waiting for later, so that many can be under way.
@@ -106,7 +154,7 @@ impl ClientStub {
         let mut writer = lock(&self.wire.writer);
         writer.begin(&*self.wire.protocol);
         let pending = self.pack(&mut writer.buffer, procedure, &arguments)?;
-        self.wire.write(&mut writer)?;
+        self.wire.write(&mut writer, None)?;
         self.wire.steps.tell(Step::Send, procedure, pending.id, &writer.buffer);
         Ok(pending)
     }
@@ -119,7 +167,7 @@ impl ClientStub {
         let mut writer = lock(&self.wire.writer);
         writer.begin(&*self.wire.protocol);
         self.pack_notification(&mut writer.buffer, procedure, &arguments)?;
-        self.wire.write(&mut writer)?;
+        self.wire.write(&mut writer, None)?;
         self.wire.steps.tell(Step::Send, procedure, 0, &writer.buffer);
         Ok(())
     }
@@ -154,12 +202,13 @@ impl ClientStub {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let slot = Slot::<T>::new();
-        let id = lock(&self.wire.pending).insert(slot.clone())?;
-        let deadline = self.call_timeout.map(|timeout| (Instant::now() + timeout, timeout));
-        let pending = PendingCall { wire: Arc::clone(&self.wire), slot, id, deadline };
+        let slot = Arc::new(Slot::<T>::new());
+        let id = self.wire.insert(slot.clone())?;
+        let deadline = self.deadline();
+        let wire = Arc::clone(&self.wire);
+        let pending = PendingCall { wire, slot, id, deadline, noted: true };
         let deadline = deadline.map(|(deadline, _)| deadline);
-        self.pack_call(out, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
+        self.wire.pack(out, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
         Ok(pending)
     }
 
@@ -169,19 +218,10 @@ impl ClientStub {
         procedure: &str,
         arguments: &impl Serialize,
     ) -> Result<()> {
-        if lock(&self.wire.pending).is_closed() {
+        if self.wire.is_closed() {
             return Err(Error::Closed { sent: false });
         }
-        self.pack_call(out, &Outgoing { id: None, procedure, arguments, deadline: None })
-    }
-
-    fn pack_call(&self, out: &mut Vec<u8>, call: &Outgoing<'_>) -> Result<()> {
-        let (steps, id) = (&self.wire.steps, call.id.unwrap_or(0));
-        steps.tell(Step::Call, call.procedure, id, &[]);
-        let start = out.len();
-        self.wire.protocol.pack(call, out).map_err(Error::Pack)?;
-        steps.tell(Step::Pack, call.procedure, id, &out[start..]);
-        Ok(())
+        self.wire.pack(out, &Outgoing { id: None, procedure, arguments, deadline: None })
     }
 }
 
@@ -227,7 +267,7 @@ impl Batch<'_> {
         let mut writer = lock(&wire.writer);
         writer.begin(&*wire.protocol);
         writer.buffer.append(&mut self.bytes);
-        wire.write(&mut writer)?;
+        wire.write(&mut writer, None)?;
         wire.steps.tell(Step::Send, "", 0, &writer.buffer);
         Ok(())
     }
@@ -248,6 +288,8 @@ pub struct PendingCall<T> {
     id: u32,
     /// When the caller stops waiting, and how long it said it would.
     deadline: Option<(Instant, Duration)>,
+    /// Whether the call may still be noted as pending.
+    noted: bool,
 }
 
 impl<T> PendingCall<T> {
@@ -260,8 +302,9 @@ impl<T> PendingCall<T> {
     ///
     /// # Errors
     /// Those of [`ClientStub::call`].
-    pub fn wait(self) -> Result<T> {
+    pub fn wait(mut self) -> Result<T> {
         let outcome = self.wire.wait(self.id, &self.slot, self.deadline);
+        self.noted = matches!(outcome, Err(Error::Timeout(_)));
         self.wire.steps.tell(Step::Result, "", self.id, &[]);
         outcome
     }
@@ -280,7 +323,9 @@ impl<T> PendingCall<T> {
 
 impl<T> Drop for PendingCall<T> {
     fn drop(&mut self) {
-        lock(&self.wire.pending).forget(self.id);
+        if self.noted {
+            lock(&self.wire.pending).forget(self.id);
+        }
     }
 }
 
@@ -294,6 +339,10 @@ struct Wire {
     writer: Mutex<Writer>,
     reader: Mutex<Reader>,
     pending: Mutex<Pending>,
+    /// How many calls were made: the last 32 bits are the last call's id.
+    calls: AtomicU64,
+    /// Whether no call can be made any more.
+    closed: AtomicBool,
 }
 
 struct Writer {
@@ -320,14 +369,60 @@ impl Wire {
     /// How long a server may leave unread what is sent to it.
     const WRITE_LIMIT: Duration = Duration::from_secs(20);
 
-    /// Step 3: sends the writer's buffer; a failure ends the connection.
-    fn write(&self, writer: &mut Writer) -> Result<()> {
-        let sent = self.send_all(&writer.buffer);
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// A number for a call; 0 belongs to the connection.
+    fn next_id(&self) -> u32 {
+        loop {
+            let [.., a, b, c, d] = (self.calls.fetch_add(1, Ordering::Relaxed) + 1).to_be_bytes();
+            match u32::from_be_bytes([a, b, c, d]) {
+                0 => {}
+                id => return id,
+            }
+        }
+    }
+
+    /// Whether no number has come twice, so that a call need not be noted to be told from others.
+    fn has_fresh_ids(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) < u64::from(u32::MAX)
+    }
+
+    /// Notes a call under a number of its own.
+    fn insert(&self, slot: Arc<dyn Deliver>) -> Result<u32> {
+        let mut pending = lock(&self.pending);
+        // Checked under the lock: who closes the connection then tells all calls that are noted.
+        if self.is_closed() {
+            return Err(Error::Closed { sent: false });
+        }
+        loop {
+            let id = self.next_id();
+            if pending.insert(id, Arc::clone(&slot)) {
+                return Ok(id);
+            }
+        }
+    }
+
+    /// Steps 1 and 2.
+    fn pack(&self, out: &mut Vec<u8>, call: &Outgoing<'_>) -> Result<()> {
+        let id = call.id.unwrap_or(0);
+        self.steps.tell(Step::Call, call.procedure, id, &[]);
+        let start = out.len();
+        self.protocol.pack(call, out).map_err(Error::Pack)?;
+        self.steps.tell(Step::Pack, call.procedure, id, &out[start..]);
+        Ok(())
+    }
+
+    /// Step 3: sends the writer's buffer; a failure ends the connection. `leading` is the
+    /// caller's, if it has the right to read.
+    fn write(&self, writer: &mut Writer, leading: Option<&mut Leading<'_>>) -> Result<()> {
+        let sent = self.send_all(&writer.buffer, leading);
         writer.greeted = true;
         sent.inspect_err(|why| self.end(why))
     }
 
-    fn send_all(&self, mut rest: &[u8]) -> Result<()> {
+    fn send_all(&self, mut rest: &[u8], mut leading: Option<&mut Leading<'_>>) -> Result<()> {
         let failed = |error: io::Error| Error::transport("sending a call", error);
         let mut end = None;
         loop {
@@ -338,12 +433,13 @@ impl Wire {
             // The server may not read because nobody takes its replies: so those are read here.
             let end = *end.get_or_insert_with(|| Instant::now() + Wire::WRITE_LIMIT);
             let flags = PollFlags::IN | PollFlags::OUT;
-            match wait_for(&self.connection, flags, Some(end)).map_err(failed)? {
-                Wake::TimedOut => return Err(failed(io::ErrorKind::TimedOut.into())),
-                _ => match self.try_lead() {
-                    Some(mut leading) => leading.read(false)?,
-                    None => thread::yield_now(),
-                },
+            if wait_for(&self.connection, flags, Some(end)).map_err(failed)? == Wake::TimedOut {
+                return Err(failed(io::ErrorKind::TimedOut.into()));
+            }
+            match (leading.as_deref_mut(), self.try_lead()) {
+                (Some(leading), _) => leading.read(false)?,
+                (None, Some(mut leading)) => leading.read(false)?,
+                (None, None) => thread::yield_now(),
             }
         }
     }
@@ -363,13 +459,13 @@ impl Wire {
                 return Err(Error::Timeout(timeout));
             }
             if let Some(mut leading) = self.try_lead() {
-                leading.read_until(slot, end);
+                leading.read_until_filled(slot, end);
                 continue;
             }
             lock(&self.pending).park(id, thread::current());
             // Whoever read a moment ago may have left, or filled the slot, before the note above.
             match self.try_lead() {
-                Some(mut leading) => leading.read_until(slot, end),
+                Some(mut leading) => leading.read_until_filled(slot, end),
                 None if slot.is_filled() => {}
                 None => match end {
                     Some(end) => {
@@ -385,10 +481,8 @@ impl Wire {
     /// Takes the reading over, unless somebody has it.
     fn try_lead(&self) -> Option<Leading<'_>> {
         match self.reader.try_lock() {
-            Ok(reader) => Some(Leading { wire: self, reader: Some(reader) }),
-            Err(TryLockError::Poisoned(reader)) => {
-                Some(Leading { wire: self, reader: Some(reader.into_inner()) })
-            }
+            Ok(reader) => Some(Leading::new(self, reader)),
+            Err(TryLockError::Poisoned(reader)) => Some(Leading::new(self, reader.into_inner())),
             Err(TryLockError::WouldBlock) => None,
         }
     }
@@ -400,49 +494,22 @@ impl Wire {
         }
     }
 
-    /// Step 8: hands an outcome to its call, and other news to everybody.
-    fn deliver(&self, arrived: Arrived<'_, '_>, bytes: &[u8]) {
-        match arrived {
-            Arrived::Outcome { id, outcome } => {
-                self.steps.tell(Step::Receive, "", id, bytes);
-                self.fill(id, |slot| {
-                    // A type's own `Deserialize` may panic, on a thread that is not its caller's.
-                    let unpacked = catch_unwind(AssertUnwindSafe(|| slot.outcome(outcome)));
-                    if unpacked.is_err() {
-                        slot.fail(Error::Unpack("the type's own code panicked".to_owned()));
-                    }
-                });
-            }
-            Arrived::Refused(fault) => self.end(&Error::Fault(fault)),
-            Arrived::Bye { last } => {
-                let not_executed = {
-                    let mut pending = lock(&self.pending);
-                    pending.close();
-                    pending.after(last)
-                };
-                let fault = Fault::new(Fault::STOPPING, "the server is stopping; not executed");
-                for id in not_executed {
-                    self.fill(id, |slot| slot.fail(Error::Fault(fault.clone())));
-                }
-            }
-        }
-    }
-
     /// The connection is of no use any more: everybody who waits is told.
     fn end(&self, why: &Error) {
         // Whoever is blocked in a read on another thread is to learn of it too.
         self.connection.shut_down();
-        let waiting = {
-            let mut pending = lock(&self.pending);
-            pending.close();
-            pending.all()
-        };
-        for id in waiting {
+        for id in self.close() {
             self.fill(id, |slot| slot.fail(why.clone()));
         }
     }
 
-    /// Fills a call's slot and wakes its caller; a call that was given up is nobody's.
+    /// Refuses calls from now on; the calls that wait.
+    fn close(&self) -> Vec<u32> {
+        self.closed.store(true, Ordering::SeqCst);
+        lock(&self.pending).all()
+    }
+
+    /// Fills a noted call's slot and wakes its caller; a call that was given up is nobody's.
     fn fill(&self, id: u32, fill: impl FnOnce(&dyn Deliver)) {
         let Some(slot) = lock(&self.pending).take(id) else {
             return log::debug!("an outcome came for call {id}, for which nobody waits");
@@ -457,11 +524,24 @@ impl Wire {
 struct Leading<'a> {
     wire: &'a Wire,
     reader: Option<MutexGuard<'a, Reader>>,
+    /// The reading thread's own call, if it is noted nowhere else.
+    own: Option<(u32, &'a dyn Deliver)>,
 }
 
-impl Leading<'_> {
+impl<'a> Leading<'a> {
+    fn new(wire: &'a Wire, reader: MutexGuard<'a, Reader>) -> Leading<'a> {
+        Leading { wire, reader: Some(reader), own: None }
+    }
+
+    fn owning<'b>(mut self, id: u32, slot: &'b dyn Deliver) -> Leading<'b>
+    where
+        'a: 'b,
+    {
+        Leading { wire: self.wire, reader: self.reader.take(), own: Some((id, slot)) }
+    }
+
     /// Reads until the slot is filled or the deadline has passed.
-    fn read_until<T>(&mut self, slot: &Slot<T>, deadline: Option<Instant>) {
+    fn read_until_filled<T>(&mut self, slot: &Slot<T>, deadline: Option<Instant>) {
         while !slot.is_filled() {
             let woken = match deadline {
                 None => Ok(Wake::Ready),
@@ -473,15 +553,15 @@ impl Leading<'_> {
                 Err(error) => Err(Error::transport("waiting for a reply", error)),
             };
             if let Err(why) = read {
-                return self.wire.end(&why);
+                self.end(&why);
             }
         }
     }
 
     /// Reads once and delivers every whole message.
     fn read(&mut self, wait: bool) -> Result<()> {
-        let wire = self.wire;
-        let Some(Reader { finder, input }) = self.reader.as_deref_mut() else { return Ok(()) };
+        let Leading { wire, reader: Some(reader), own } = self else { return Ok(()) };
+        let Reader { finder, input } = &mut **reader;
         let came = input.fill(&wire.connection, wait);
         match came.map_err(|error| Error::transport("receiving a reply", error))? {
             None => return Ok(()),
@@ -493,19 +573,72 @@ impl Leading<'_> {
             }
             Some(_) => {}
         }
+        let news = News { wire, own: *own };
         while let Some(message) = finder.find(input.unread())? {
             let bytes = &input.unread()[message.clone()];
-            wire.protocol.unpack(bytes, &mut |arrived| wire.deliver(arrived, bytes))?;
+            wire.protocol.unpack(bytes, &mut |arrived| news.deliver(arrived, bytes))?;
             input.consume(message.end);
         }
         Ok(())
+    }
+
+    fn end(&self, why: &Error) {
+        News { wire: self.wire, own: self.own }.end(why);
     }
 }
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
-        self.reader = None;
-        self.wire.wake_next_reader();
+        if self.reader.take().is_some() {
+            self.wire.wake_next_reader();
+        }
+    }
+}
+
+/// Hands on what was read.
+struct News<'a> {
+    wire: &'a Wire,
+    own: Option<(u32, &'a dyn Deliver)>,
+}
+
+impl News<'_> {
+    /// Step 8: hands an outcome to its call, and other news to everybody.
+    fn deliver(&self, arrived: Arrived<'_, '_>, bytes: &[u8]) {
+        match arrived {
+            Arrived::Outcome { id, outcome } => {
+                self.wire.steps.tell(Step::Receive, "", id, bytes);
+                self.fill(id, |slot| {
+                    // A type's own `Deserialize` may panic, on a thread that is not its caller's.
+                    let unpacked = catch_unwind(AssertUnwindSafe(|| slot.outcome(outcome)));
+                    if unpacked.is_err() {
+                        slot.fail(Error::Unpack("the type's own code panicked".to_owned()));
+                    }
+                });
+            }
+            Arrived::Refused(fault) => self.end(&Error::Fault(fault)),
+            Arrived::Bye { last } => {
+                let fault = Fault::new(Fault::STOPPING, "the server is stopping; not executed");
+                let waiting = self.wire.close().into_iter().chain(self.own.map(|(id, _)| id));
+                // Numbers wrap around: the ones after `last` are those less than half a turn away.
+                for id in waiting.filter(|id| id.wrapping_sub(last).cast_signed() > 0) {
+                    self.fill(id, |slot| slot.fail(Error::Fault(fault.clone())));
+                }
+            }
+        }
+    }
+
+    fn end(&self, why: &Error) {
+        self.wire.end(why);
+        if let Some((_, slot)) = self.own {
+            slot.fail(why.clone());
+        }
+    }
+
+    fn fill(&self, id: u32, fill: impl FnOnce(&dyn Deliver)) {
+        match self.own {
+            Some((own, slot)) if own == id => fill(slot),
+            _ => self.wire.fill(id, fill),
+        }
     }
 }
 

@@ -40,6 +40,9 @@ pub struct ServerStub<'a> {
     outcome: Vec<u8>,
     /// A whole message that is in the input already.
     waiting: Option<Range<usize>>,
+    /// Until when the stub reads without the wait before it that also sees a stop: a client that
+    /// has just called is likely to call again, and the wait costs as much as the read.
+    eager_until: Instant,
     /// When the connection may be given up: see [`Limits`](crate::Limits).
     patience: Patience,
     caller: Caller<'a>,
@@ -52,10 +55,8 @@ struct Caller<'a> {
     connection: Connection,
     /// Packed outcomes that were not sent yet.
     output: Vec<u8>,
-    /// When the last read or call ended.
-    now: Instant,
-    /// When the bytes that are being answered came.
-    received: Instant,
+    /// When the messages that are being answered came; `None` for a lone one, which came now.
+    received: Option<Instant>,
     /// The highest id that was called.
     last: u32,
     /// Sending failed: there is nobody to run a procedure for.
@@ -88,25 +89,29 @@ impl<'a> ServerStub<'a> {
     const LINGER: Duration = Duration::from_secs(2);
     /// The same for a connection that was refused: whoever refuses has others to serve.
     const REFUSAL_LINGER: Duration = Duration::from_millis(50);
+    /// How long a stop may stay unseen because the stub reads without waiting for it: this long
+    /// since it last looked, and this long again in one read.
+    const EAGER: Duration = Duration::from_millis(5);
     /// How long a connection is idle before the memory of large messages is given back.
     const BREATH: Duration = Duration::from_secs(1);
 
     /// A stub that answers this connection with this server's procedures.
     pub fn new(server: &'a Server, connection: Connection) -> ServerStub<'a> {
         let now = Instant::now();
+        connection.limit_reads(ServerStub::EAGER);
         ServerStub {
             server,
             finder: server.protocol.finder(Side::Server),
             input: ReadBuffer::default(),
             outcome: Vec::new(),
             waiting: None,
+            eager_until: now,
             patience: Patience::new(server.limits, now),
             caller: Caller {
                 server,
                 connection,
                 output: Vec::new(),
-                now,
-                received: now,
+                received: None,
                 last: 0,
                 broken: None,
             },
@@ -163,7 +168,7 @@ impl<'a> ServerStub<'a> {
         if self.waiting.is_none() || self.caller.output.len() > ServerStub::FULL {
             self.caller.flush();
         }
-        self.patience.message_ended(self.caller.now);
+        self.patience.message_ended();
         match self.caller.broken.take() {
             Some(error) => Err(error),
             None => Ok(true),
@@ -174,29 +179,34 @@ impl<'a> ServerStub<'a> {
         if let Some(message) = self.waiting.take() {
             return Ok(Received::Message(message));
         }
+        let mut ready = Instant::now() < self.eager_until;
         loop {
+            if ready {
+                let came = self.input.fill(&self.caller.connection, true);
+                match came.map_err(|error| Error::transport("receiving", error))? {
+                    None => {}
+                    Some(0) => return self.ended(),
+                    Some(_) => {
+                        if let Some(message) = self.finder.find(self.input.unread())? {
+                            let alone = message.end == self.input.unread().len();
+                            self.caller.received = (!alone).then(Instant::now);
+                            return Ok(Received::Message(message));
+                        }
+                    }
+                }
+            }
             if !self.input.unread().is_empty() {
-                self.patience.message_began(self.caller.now);
+                self.patience.message_began();
             }
             match self.wait()? {
-                Wake::Ready => {}
+                Wake::Ready => ready = true,
                 Wake::Stop => return Ok(Received::Leave),
                 Wake::TimedOut if self.patience.begun => {
                     return Err(ProtocolError::TooSlow(self.server.limits.message).into());
                 }
                 Wake::TimedOut => return Ok(Received::Leave),
             }
-            let came = self.input.fill(&self.caller.connection, false);
-            match came.map_err(|error| Error::transport("receiving", error))? {
-                None => continue,
-                Some(0) => return self.ended(),
-                Some(_) => {}
-            }
-            self.caller.now = Instant::now();
-            self.caller.received = self.caller.now;
-            if let Some(message) = self.finder.find(self.input.unread())? {
-                return Ok(Received::Message(message));
-            }
+            self.eager_until = Instant::now() + ServerStub::EAGER;
         }
     }
 
@@ -204,8 +214,9 @@ impl<'a> ServerStub<'a> {
     fn wait(&mut self) -> Result<Wake> {
         let failed = |error: io::Error| Error::transport("waiting for a message", error);
         let connection = &self.caller.connection;
+        let deadline = self.patience.deadline();
         if !self.patience.begun {
-            let breath = (self.caller.now + ServerStub::BREATH).min(self.patience.deadline);
+            let breath = (Instant::now() + ServerStub::BREATH).min(deadline);
             let woken = connection.wait(PollFlags::IN, Some(breath)).map_err(failed)?;
             if woken != Wake::TimedOut {
                 return Ok(woken);
@@ -214,7 +225,7 @@ impl<'a> ServerStub<'a> {
             self.outcome = Vec::new();
             self.caller.output = Vec::new();
         }
-        connection.wait(PollFlags::IN, Some(self.patience.deadline)).map_err(failed)
+        connection.wait(PollFlags::IN, Some(deadline)).map_err(failed)
     }
 
     fn ended(&self) -> Result<Received> {
@@ -260,7 +271,7 @@ impl<'a> ServerStub<'a> {
         let mut rest = Vec::with_capacity(ReadBuffer::LEAST_ROOM);
         while let Ok(Wake::Ready) = wait_for(connection, PollFlags::IN, end) {
             rest.clear();
-            match connection.receive_some(&mut rest) {
+            match connection.receive_some(&mut rest, false) {
                 Ok(Some(0)) | Err(_) => return,
                 Ok(_) => {}
             }
@@ -271,8 +282,9 @@ impl<'a> ServerStub<'a> {
 /// How long a message is waited for.
 struct Patience {
     limits: Limits,
-    /// When the message must have begun, or ended once it has.
-    deadline: Instant,
+    /// When the message must have begun, or ended once it has. It is set when it is first asked
+    /// for, because a message that is there already needs no clock.
+    deadline: Option<Instant>,
     /// Whether the message has begun.
     begun: bool,
     /// Whether it is the connection's first, which has one limit for all of it.
@@ -281,19 +293,24 @@ struct Patience {
 
 impl Patience {
     fn new(limits: Limits, now: Instant) -> Patience {
-        Patience { limits, deadline: now + limits.first_message, begun: false, first: true }
+        Patience { limits, deadline: Some(now + limits.first_message), begun: false, first: true }
     }
 
-    fn message_began(&mut self, now: Instant) {
+    fn deadline(&mut self) -> Instant {
+        *self.deadline.get_or_insert_with(|| Instant::now() + self.limits.idle)
+    }
+
+    fn message_began(&mut self) {
         if !self.begun {
             self.begun = true;
-            let end = now + self.limits.message;
-            self.deadline = if self.first { self.deadline.min(end) } else { end };
+            let end = Instant::now() + self.limits.message;
+            let first = self.deadline.filter(|_| self.first);
+            self.deadline = Some(first.map_or(end, |first| first.min(end)));
         }
     }
 
-    fn message_ended(&mut self, now: Instant) {
-        *self = Patience { deadline: now + self.limits.idle, begun: false, first: false, ..*self };
+    fn message_ended(&mut self) {
+        *self = Patience { deadline: None, begun: false, first: false, ..*self };
     }
 }
 
@@ -315,10 +332,10 @@ impl Caller<'_> {
         self.output.clear();
     }
 
-    /// Whether the bytes that are being answered came that long ago.
+    /// Whether the message that is being answered came that long ago.
     fn waited_for(&self, milliseconds: u32) -> bool {
-        self.now.saturating_duration_since(self.received)
-            >= Duration::from_millis(milliseconds.into())
+        let limit = Duration::from_millis(milliseconds.into());
+        self.received.is_some_and(|received| received.elapsed() >= limit)
     }
 
     fn send_output(&self) -> Result<()> {
@@ -374,8 +391,10 @@ impl Calls for Answering<'_, '_> {
             let message = "the deadline had passed when the call came up; it was not executed";
             return finish(Err(Fault::new(Fault::DEADLINE_PASSED, message)));
         }
-        // Finished replies must not wait for a procedure that may take long.
-        if !procedure.is_quick() {
+        // Finished replies must not wait for a procedure that may take long. How long it takes is
+        // of interest only then.
+        let began = (!caller.output.is_empty()).then(Instant::now);
+        if began.is_some() && !procedure.is_quick() {
             caller.flush();
         }
         if caller.broken.is_some() {
@@ -398,9 +417,9 @@ impl Calls for Answering<'_, '_> {
             log::error!("{name} panicked: {}", panic_text(&*panic));
             let _ = reply(Err(Fault::new(Fault::INTERNAL, format!("{name} failed inside"))));
         }
-        let ended = Instant::now();
-        procedure.took(ended - caller.now);
-        caller.now = ended;
+        if let Some(began) = began {
+            procedure.took(began.elapsed());
+        }
     }
 }
 

@@ -37,16 +37,13 @@ impl ReadBuffer {
         }
     }
 
-    /// Appends what one read brings, waiting for it if `wait` says so. `None`: nothing came yet;
-    /// 0: the connection has ended.
+    /// Appends what one read brings, waiting for it if `wait` says so. `None`: nothing came (in
+    /// the time that [`Connection::limit_reads`] set); 0: the connection has ended.
     pub(crate) fn fill(&mut self, from: &Connection, wait: bool) -> io::Result<Option<usize>> {
         if self.crowded || self.bytes.capacity() - self.bytes.len() < Self::LEAST_ROOM {
             self.make_room();
         }
-        let came = match wait {
-            true => from.receive(&mut self.bytes).map(Some),
-            false => from.receive_some(&mut self.bytes),
-        };
+        let came = from.receive_some(&mut self.bytes, wait);
         self.crowded = self.bytes.len() == self.bytes.capacity();
         came
     }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
 pub(crate) use buffer::ReadBuffer;
@@ -101,9 +102,14 @@ impl Connection {
         Ok(recv_into(&self.socket, buffer, RecvFlags::empty())?)
     }
 
-    /// Appends what came already to `buffer`; `None` if nothing did.
-    pub(crate) fn receive_some(&self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
-        match recv_into(&self.socket, buffer, RecvFlags::DONTWAIT) {
+    /// Appends what comes, or what came already, to `buffer`; `None` if nothing does.
+    pub(crate) fn receive_some(
+        &self,
+        buffer: &mut Vec<u8>,
+        wait: bool,
+    ) -> io::Result<Option<usize>> {
+        let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+        match recv_into(&self.socket, buffer, flags) {
             Err(Errno::AGAIN) => Ok(None),
             other => Ok(Some(other?)),
         }
@@ -113,6 +119,14 @@ impl Connection {
     pub fn finish_sending(&self) {
         // A peer that is gone need not be told.
         let _ = shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// Lets a blocking read give up after this time.
+    pub(crate) fn limit_reads(&self, time: Duration) {
+        // Without the limit a stop is seen when the client sends or leaves, and not before.
+        if let Err(error) = sockopt::set_socket_timeout(&self.socket, Timeout::Recv, Some(time)) {
+            log::warn!("reads of a connection cannot be limited: {error}");
+        }
     }
 
     /// Ends both directions; a read that blocks on another thread returns.

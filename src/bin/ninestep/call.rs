@@ -1,5 +1,6 @@
 //! `ninestep call`: one call, its result as JSON.
 
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,11 @@ use crate::trace::JsonLines;
 
 /// What `ninestep call` is told.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Call {
     /// Give up after this many seconds; the default is to wait for ever.
-    #[arg(long, value_name = "SECONDS")]
-    timeout: Option<f64>,
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
     /// Print steps 1 to 3, 8 and 9 as JSON lines on standard error.
     #[arg(long)]
     trace: bool,
@@ -23,10 +25,24 @@ pub(crate) struct Call {
     address: String,
     /// The procedure's name.
     method: String,
-    /// The arguments: JSON, or else a text.
+    /// The arguments: each is JSON, or else a text. Options go before ADDR.
     #[arg(value_name = "ARG", allow_hyphen_values = true, trailing_var_arg = true)]
     arguments: Vec<String>,
 }
+
+/// What a caller must know before calling again.
+const AGAIN: &str = "the server may have executed the call all the same";
+
+const EXAMPLES: &str = r#"Examples:
+  ninestep call 127.0.0.1:9000 add 10 5
+  ninestep call 127.0.0.1:9000 sayHi Ada
+  ninestep call 127.0.0.1:9000 echo '{"list": [1, 2.5, null]}'
+  ninestep call --timeout 0.5 127.0.0.1:9000 sleep 1000
+
+Exit codes:
+  0  the procedure returned its result, which is on standard output
+  1  the server answered with a fault
+  2  no answer came, or the command line is wrong"#;
 
 impl Call {
     /// Prints the result and succeeds; or prints a fault and exits with 1, any other error with 2.
@@ -34,24 +50,22 @@ impl Call {
         match self.call() {
             Ok(result) => {
                 // Every value of the wire has a JSON form: bytes become numbers.
-                println!(
-                    "{}",
-                    serde_json::to_string(&result).unwrap_or_else(|_| result.to_string())
-                );
+                let json = serde_json::to_string(&result).unwrap_or_else(|_| result.to_string());
+                // Nobody may be left who wants to know.
+                let _ = writeln!(io::stdout(), "{json}");
                 ExitCode::SUCCESS
             }
             Err(Error::Fault(fault)) => {
                 anstream::eprintln!("fault {}: {}", fault.code, fault.message);
                 ExitCode::from(1)
             }
-            Err(error) => crate::failed(&error),
+            Err(error) => crate::failed(error.with_causes(), self.tip(&error)),
         }
     }
 
     fn call(&self) -> Result<Value> {
         let mut channel = Channel::new(&self.address);
-        // A time that is no duration (negative, or beyond measure) is for ever.
-        if let Some(timeout) = self.timeout.and_then(|s| Duration::try_from_secs_f64(s).ok()) {
+        if let Some(timeout) = self.timeout {
             channel = channel.call_timeout(timeout);
         }
         if self.trace {
@@ -60,6 +74,30 @@ impl Call {
         let arguments: Vec<Value> = self.arguments.iter().map(|text| json_or_text(text)).collect();
         ClientStub::new(&channel)?.call(&self.method, arguments)
     }
+
+    /// What a person can do about a call without an answer.
+    fn tip(&self, error: &Error) -> String {
+        match error {
+            Error::Transport { source, .. } => match source.kind() {
+                ErrorKind::ConnectionRefused => {
+                    format!(
+                        "is a server running? `ninestep serve --listen {}` starts one",
+                        self.address
+                    )
+                }
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => AGAIN.to_owned(),
+                _ => "ADDR is HOST:PORT, for instance 127.0.0.1:9000".to_owned(),
+            },
+            Error::Protocol(_) => "is it a ninestep server that listens there?".to_owned(),
+            Error::Timeout(_) => format!("{AGAIN}; a larger --timeout waits longer"),
+            _ => AGAIN.to_owned(),
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|time| !time.is_zero()).ok_or("not a number of seconds above 0")
 }
 
 fn json_or_text(text: &str) -> Value {

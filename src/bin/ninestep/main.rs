@@ -6,17 +6,28 @@ mod serve;
 mod tour;
 mod trace;
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
+use anstyle::AnsiColor;
 use clap::{Parser, Subcommand};
 
-/// A remote procedure call in nine explicit steps. Without a command: the tour.
+/// A remote procedure call in nine explicit steps.
+///
+/// Without a command it gives the tour: one call between two processes, step by step, then the
+/// server strategies side by side.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ninestep                                   the tour
+  ninestep serve                             a server, until Ctrl-C
+  ninestep call 127.0.0.1:9000 add 10 5      one call to it, from another terminal";
 
 #[derive(Subcommand)]
 enum Command {
@@ -36,8 +47,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what went wrong; the code is for errors that are no fault.
-fn failed(error: &ninestep::Error) -> ExitCode {
-    anstream::eprintln!("error: {}", error.with_causes());
+/// Prints what went wrong and what to do about it; the code is for errors that are no fault.
+fn failed(error: impl Display, tip: impl Display) -> ExitCode {
+    let (red, green) = (AnsiColor::Red.on_default().bold(), AnsiColor::Green.on_default());
+    anstream::eprintln!("{red}error:{red:#} {error}\n  {green}tip:{green:#} {tip}");
     ExitCode::from(2)
 }

@@ -1,14 +1,14 @@
 //! `ninestep serve`: the demo services on a strategy of choice.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::{ExitCode, exit};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use ninestep::{
-    ForkPerConnection, Procedures, Result, Server, SingleThreaded, SpawnPerConnection, StopHandle,
-    Strategy, ThreadPerConnection, ThreadPool, demo,
+    Error, ForkPerConnection, Procedures, Result, Server, SingleThreaded, SpawnPerConnection,
+    StopHandle, Strategy, ThreadPerConnection, ThreadPool, demo,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -16,6 +16,7 @@ use crate::trace::JsonLines;
 
 /// What `ninestep serve` is told.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Serve {
     /// The address to listen on; port 0 lets the system choose.
     #[arg(long, default_value = "127.0.0.1:9000", value_name = "ADDR")]
@@ -23,9 +24,9 @@ pub(crate) struct Serve {
     /// Which thread or process serves a connection.
     #[arg(long, default_value = "thread")]
     strategy: StrategyName,
-    /// How a process is started.
-    #[arg(long, default_value = "spawn")]
-    start: Start,
+    /// How `--strategy process` starts a process: spawn, unless told otherwise.
+    #[arg(long)]
+    start: Option<Start>,
     /// Offer `panic`, `abort`, `overflow`, `leak` and `spin` too.
     #[arg(long)]
     with_trouble: bool,
@@ -34,26 +35,44 @@ pub(crate) struct Serve {
     trace: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum StrategyName {
+    /// One thread, one connection after another.
     Single,
+    /// A thread for each connection.
     Thread,
+    /// A fixed number of threads, each with one connection after another.
     ThreadPool,
+    /// A process for each connection.
     Process,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Start {
+    /// As a copy of the server.
     Fork,
+    /// Anew: the program runs itself again.
     Spawn,
 }
+
+const EXAMPLES: &str = "\
+Procedures:
+  add, subtract, multiply, divide, ping, login, sayHi, sayBye, echo, sleep
+
+Examples:
+  ninestep serve
+  ninestep serve --listen 127.0.0.1:0 --strategy process --start fork --trace";
 
 impl Serve {
     /// Serves until Ctrl-C or SIGTERM.
     pub(crate) fn run(self) -> ExitCode {
+        if self.start.is_some() && self.strategy != StrategyName::Process {
+            let error = "--start says how a process is started, and this strategy starts none";
+            return crate::failed(error, "add --strategy process, or leave --start out");
+        }
         match self.serve() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => crate::failed(&error),
+            Err(error) => crate::failed(error.with_causes(), tip(&error)),
         }
     }
 
@@ -65,10 +84,11 @@ impl Serve {
         }
         server.serve_if_child()?;
         raise_descriptor_limit();
-        let server = server.bind(&*self.listen)?;
+        let server = server.bind(&*self.listen).map_err(|error| self.naming_address(error))?;
         stop_on_signal(server.stop_handle());
-        println!("listening on {}", server.local_addr());
-        // Nobody may be left who wants to know.
+        // Nobody may be left who wants to know. The line is whole when it is flushed, also in a
+        // pipe.
+        let _ = writeln!(io::stdout(), "listening on {}", server.local_addr());
         let _ = io::stdout().flush();
         server.run(&*self.strategy())
     }
@@ -78,9 +98,39 @@ impl Serve {
             (StrategyName::Single, _) => Box::new(SingleThreaded),
             (StrategyName::Thread, _) => Box::new(ThreadPerConnection::default()),
             (StrategyName::ThreadPool, _) => Box::new(ThreadPool::default()),
-            (StrategyName::Process, Start::Fork) => Box::new(ForkPerConnection::default()),
-            (StrategyName::Process, Start::Spawn) => Box::new(SpawnPerConnection::new()),
+            (StrategyName::Process, Some(Start::Fork)) => Box::new(ForkPerConnection::default()),
+            (StrategyName::Process, _) => Box::new(SpawnPerConnection::new()),
         }
+    }
+
+    /// The library is given any kind of address, so it cannot name the one that was typed.
+    fn naming_address(&self, error: Error) -> Error {
+        match error {
+            Error::Transport { source, .. } => {
+                Error::Transport { doing: format!("listening on {}", self.listen), source }
+            }
+            other => other,
+        }
+    }
+}
+
+/// What a person can do about a server that does not start.
+fn tip(error: &Error) -> &'static str {
+    let Error::Transport { source, .. } = error else {
+        return "--help lists the strategies";
+    };
+    match source.kind() {
+        ErrorKind::AddrInUse => {
+            "another program listens there: stop it, or choose another port with --listen \
+             (for port 0 the system chooses a free one)"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address: choose another with --listen"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need privileges: choose a higher one with --listen"
+        }
+        _ => "--listen takes HOST:PORT, for instance 127.0.0.1:9000",
     }
 }
 

@@ -1,0 +1,93 @@
+//! The first part of the tour: one call, as both of its processes saw it.
+
+use std::io::Write;
+
+use ninestep::protocol::native::explain::explain;
+use ninestep::{Recorded, Step};
+
+use super::process::{Process, ServerProcess};
+use super::{CLIENT, Failure, QUIET, SERVER};
+use crate::trace;
+
+/// Calls `add(10, 5)` from one process in another, and prints the nine steps.
+pub(super) fn show(out: &mut impl Write) -> Result<(), Failure> {
+    let server = ServerProcess::start(&["--strategy", "thread", "--trace"])?;
+    let address = server.address.clone();
+    let client = Process::start(&["call", "--trace", &address, "add", "10", "5"])?;
+    let (server_id, client_id) = (server.process.id(), client.id());
+    let missing = server.failure("collecting the nine steps", "not all of them were told");
+    let mut printed = client.finish("calling add(10, 5)")?;
+    printed.extend(server.stop()?);
+    let mut steps: Vec<Recorded> = printed.iter().filter_map(|line| trace::read(line)).collect();
+    // Time would not do: see `print`.
+    steps.sort_by_key(|step| step.step);
+    if steps.iter().map(|step| step.step).ne(Step::ALL) {
+        return Err(missing);
+    }
+    let result = printed.iter().find(|line| trace::read(line).is_none());
+    let result = result.map_or("", String::as_str);
+    let (c, s) = (CLIENT, SERVER);
+    writeln!(out, "  {s}process {server_id}{s:#}  ninestep serve, listening on {address}")?;
+    writeln!(out, "  {c}process {client_id}{c:#}  ninestep call {address} add 10 5\n")?;
+    print(out, &steps, result)
+}
+
+fn print(out: &mut impl Write, steps: &[Recorded], result: &str) -> Result<(), Failure> {
+    writeln!(out, "{QUIET}     who         process  thread     µs  does{QUIET:#}")?;
+    let start = steps[0].at;
+    let mut shown: Vec<&[u8]> = Vec::new();
+    for Recorded { step, bytes, process, thread, at, .. } in steps {
+        // A message that was shown before is not shown again, nor is it as the end of another.
+        let known = shown.iter().filter(|known| bytes.ends_with(known)).map(|known| known.len());
+        let (news, known) = bytes.split_at(bytes.len() - known.max().unwrap_or(0));
+        let size = match news.is_empty() {
+            true => format!("the same {} bytes", known.len()),
+            false => format!("{} bytes", news.len()),
+        };
+        let does = match step {
+            Step::Call => "calls add(10, 5) as if it were local".to_owned(),
+            Step::Pack => format!("packs name and arguments into a message of {size}"),
+            Step::Send => format!("sends it over the channel, after a greeting of {size}"),
+            Step::Unpack => format!("receives {size} and unpacks name and arguments"),
+            Step::Invoke => "calls the local procedure add(10, 5)".to_owned(),
+            Step::Run => "runs it and returns its result".to_owned(),
+            Step::Reply => format!("packs the result into a message of {size} and sends it"),
+            Step::Receive => format!("receives {size} and unpacks the result"),
+            Step::Result => format!("has the result: {result}"),
+        };
+        let (number, who, at) = (step.number(), step.who(), at.saturating_sub(start).as_micros());
+        let side = if who.starts_with("client") { CLIENT } else { SERVER };
+        writeln!(out, "  {side}{number}  {who:11}{side:#}{process:>8}{thread:>8}{at:>7}  {does}")?;
+        if !news.is_empty() {
+            dump(out, news)?;
+            shown.push(bytes);
+        }
+    }
+    let mut notes = vec!["Both processes read the same clock. Telling a step takes time as well."];
+    if steps[3].at < steps[2].at {
+        // The kernel may let the server run before it lets the client go on.
+        notes.push("Step 3 is told when the sending is over: the server had the message already.");
+    }
+    super::quietly(out, &notes)
+}
+
+/// Prints a message, a line for each of its fields: where, hexadecimal, as text, what it means.
+fn dump(out: &mut impl Write, message: &[u8]) -> Result<(), Failure> {
+    writeln!(out)?;
+    for field in explain(message) {
+        let bytes = &message[field.range.clone()];
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text: String = bytes.iter().map(|&byte| printable(byte)).collect();
+        let (at, hex, name, says) = (field.range.start, hex.join(" "), field.name, field.says);
+        writeln!(
+            out,
+            "     {QUIET}{at:>6}{QUIET:#}  {hex:26}  {QUIET}{text:9}{QUIET:#}  {name:19}  {says}"
+        )?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+fn printable(byte: u8) -> char {
+    if byte.is_ascii_graphic() { char::from(byte) } else { '.' }
+}

@@ -1,0 +1,125 @@
+//! Measures ninestep against raw blocking TCP that does the same exchange with the same number of
+//! bytes: `cargo bench`, `cargo bench -- --only NAME`, `cargo bench -- --full`.
+//!
+//! Client and server are processes of their own, which are this program started again with a
+//! role. Each is pinned to a core, because a round trip within one core and one between two
+//! differ by a factor of three, and an unpinned one is sometimes this and sometimes that. Rates
+//! drift while a benchmark runs, so ninestep and raw TCP take turns, and what counts is the median
+//! of the ratios of two neighbouring turns.
+
+mod compare;
+mod fork;
+mod machine;
+mod memory;
+mod observed;
+mod ours;
+mod process;
+mod raw;
+mod stops;
+mod table;
+
+use std::env;
+use std::error::Error;
+use std::process::ExitCode;
+
+use compare::Plan;
+use table::Row;
+
+/// What every part of the benchmark returns: a failure is printed in its row.
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// Marks a process that this benchmark started.
+const ROLE: &str = "--role";
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Size {
+    /// Pairs of turns for each ratio.
+    rounds: usize,
+    /// Stops of each strategy.
+    stops: usize,
+}
+
+impl Size {
+    const DEFAULT: Size = Size { rounds: 11, stops: 50 };
+    const FULL: Size = Size { rounds: 21, stops: 1_000 };
+}
+
+/// A name for `--only`, and what it measures.
+type Part = (&'static str, fn(Size) -> Vec<Row>);
+
+const PARTS: [Part; 10] = [
+    ("lone", |size| compare::rows(&Plan::LONE, size)),
+    ("shared", |size| compare::rows(&Plan::SHARED, size)),
+    ("many", |size| compare::rows(&Plan::MANY, size)),
+    ("flight", |size| {
+        [Plan::BATCH, Plan::FLIGHT].iter().flat_map(|plan| compare::rows(plan, size)).collect()
+    }),
+    ("mib", |size| compare::rows(&Plan::MIB, size)),
+    ("connect", |size| compare::rows(&Plan::CONNECT, size)),
+    ("fork", |size| compare::rows(&Plan::FORK, size)),
+    ("memory", |_| memory::rows()),
+    ("stops", stops::rows),
+    ("observed", observed::rows),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let [ROLE, role @ ..] = &words[..] {
+        return match process::play(role) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{}: {error}", words.join(" "));
+                ExitCode::FAILURE
+            }
+        };
+    }
+    // `cargo test --all-targets` starts a benchmark too, without this word.
+    if !words.contains(&"--bench") {
+        println!("nothing is measured without --bench, which cargo bench gives");
+        return ExitCode::SUCCESS;
+    }
+    match options(&words) {
+        Ok((size, only)) => {
+            measure(size, only);
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+            eprintln!("{why}\ncargo bench -- [--full] [--only NAME]; names: {}", names.join(", "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options<'a>(words: &[&'a str]) -> Result<(Size, Option<&'a str>)> {
+    let (mut size, mut only) = (Size::DEFAULT, None);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--bench" => {}
+            "--full" => size = Size::FULL,
+            "--only" => {
+                let name = *words.next().ok_or("--only needs a name")?;
+                if !PARTS.iter().any(|(known, _)| *known == name) {
+                    return Err(format!("there is no part {name}").into());
+                }
+                only = Some(name);
+            }
+            other => return Err(format!("{other} is not understood").into()),
+        }
+    }
+    Ok((size, only))
+}
+
+fn measure(size: Size, only: Option<&str>) {
+    println!("{}", machine::description());
+    let mut rows = Vec::new();
+    for (name, part) in PARTS {
+        if only.is_none_or(|only| only == name) {
+            rows.extend(part(size));
+        }
+    }
+    print!("{}", table::text(&rows));
+}

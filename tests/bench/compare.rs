@@ -1,0 +1,301 @@
+//! Two kinds of client that take turns, and the ratio of their rates.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::process::Process;
+use crate::table::Row;
+use crate::{Result, Size, machine};
+
+/// Calls between two looks at the clock, for those that make one call at a time.
+pub(crate) const LONE_CALLS: usize = 16;
+/// Calls under way at once on one connection.
+pub(crate) const IN_FLIGHT: usize = 128;
+/// How long one turn takes.
+const TURN: Duration = Duration::from_millis(200);
+/// What a client does before it measures.
+const WARM_UP: Duration = Duration::from_millis(30);
+/// Connections of one turn. Each leaves a port in TIME_WAIT, and a server has one turn only, so
+/// that the kernel's search for free ports is not what is measured.
+const CONNECTIONS: usize = 1_500;
+
+/// Something to compare.
+pub(crate) struct Plan {
+    work: &'static str,
+    /// The role of the server, and the work of the client.
+    ours: [&'static str; 3],
+    other: [&'static str; 3],
+    least: f64,
+    unit: &'static str,
+    /// Whether every turn has a server of its own.
+    new_server: bool,
+}
+
+impl Plan {
+    pub(crate) const LONE: Plan = Plan {
+        work: "one call at a time",
+        ours: ["serve", "thread", "lone"],
+        other: ["raw-serve", "thread", "raw-lone"],
+        least: 0.93,
+        unit: "calls/s",
+        new_server: false,
+    };
+    /// The other is ninestep as well, with one thread.
+    pub(crate) const SHARED: Plan = Plan {
+        work: "8 threads share a stub (against 1)",
+        ours: ["serve", "thread", "shared"],
+        other: ["serve", "thread", "lone"],
+        least: 1.0,
+        ..Plan::LONE
+    };
+    pub(crate) const MANY: Plan = Plan {
+        work: "64 connections",
+        ours: ["serve", "thread", "many"],
+        other: ["raw-serve", "thread", "raw-many"],
+        least: 0.9,
+        ..Plan::LONE
+    };
+    pub(crate) const BATCH: Plan = Plan {
+        work: "128 in flight, explicit batch",
+        ours: ["serve", "thread", "batch"],
+        other: ["raw-serve", "thread", "raw-batch"],
+        least: 0.4,
+        ..Plan::LONE
+    };
+    pub(crate) const FLIGHT: Plan = Plan {
+        work: "128 in flight, each sent on its own",
+        ours: ["serve", "thread", "flight"],
+        least: 0.05,
+        ..Plan::BATCH
+    };
+    /// The raw server reads the whole message before it sends it back, as an RPC must.
+    pub(crate) const MIB: Plan = Plan {
+        work: "1 MiB echoed",
+        ours: ["serve", "thread", "mib"],
+        other: ["raw-serve", "mib", "raw-mib"],
+        least: 0.8,
+        ..Plan::LONE
+    };
+    pub(crate) const CONNECT: Plan = Plan {
+        work: "connect, call, close: thread",
+        ours: ["serve", "thread", "connect"],
+        other: ["raw-serve", "thread", "raw-connect"],
+        least: 0.9,
+        unit: "connections/s",
+        new_server: true,
+    };
+    /// Neither server has a second thread.
+    pub(crate) const FORK: Plan = Plan {
+        work: "connect, call, close: fork",
+        ours: ["serve", "fork", "connect"],
+        other: ["raw-serve", "fork", "raw-connect"],
+        ..Plan::CONNECT
+    };
+}
+
+/// Where the processes run.
+#[derive(Clone, Copy)]
+struct Cores {
+    name: &'static str,
+    client: usize,
+    server: usize,
+}
+
+impl Cores {
+    fn choices() -> Result<Vec<Cores>> {
+        let cores = machine::cores()?;
+        let first = *cores.first().ok_or("no core")?;
+        let mut choices = vec![Cores { name: "one core", client: first, server: first }];
+        if let Some(&second) = cores.get(1) {
+            choices.push(Cores { name: "a core each", client: first, server: second });
+        }
+        Ok(choices)
+    }
+}
+
+/// Client and server on one core, and on one each.
+pub(crate) fn rows(plan: &Plan, size: Size) -> Vec<Row> {
+    match Cores::choices() {
+        Ok(choices) => choices.into_iter().map(|cores| plan.row(cores, size)).collect(),
+        Err(error) => vec![Row::failed(plan.work, error.to_string())],
+    }
+}
+
+impl Plan {
+    fn row(&self, cores: Cores, size: Size) -> Row {
+        let work = format!("{}, {}", self.work, cores.name);
+        match self.compare(cores, size) {
+            Ok(Comparison { ratio, ours, other }) => Row::new(
+                work,
+                format!("{:.3} ({:.3}..{:.3})", ratio.median, ratio.least, ratio.most),
+                format!("{}", self.least),
+                ratio.median >= self.least,
+                format!("{:.0} against {:.0} {}", ours.median, other.median, self.unit),
+            ),
+            Err(error) => Row::failed(work, error.to_string()),
+        }
+    }
+
+    fn compare(&self, cores: Cores, size: Size) -> Result<Comparison> {
+        let mut ours = Contestant::new(self.ours, cores, self.new_server);
+        let mut other = Contestant::new(self.other, cores, self.new_server);
+        let (mut our_rates, mut other_rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..size.rounds {
+            // Who begins changes, in case it matters.
+            let (ours, other) = if round % 2 == 0 {
+                let ours = ours.turn()?;
+                (ours, other.turn()?)
+            } else {
+                let other = other.turn()?;
+                (ours.turn()?, other)
+            };
+            our_rates.push(ours);
+            other_rates.push(other);
+            ratios.push(ours / other);
+        }
+        Ok(Comparison {
+            ratio: Spread::of(ratios)?,
+            ours: Spread::of(our_rates)?,
+            other: Spread::of(other_rates)?,
+        })
+    }
+}
+
+struct Comparison {
+    ratio: Spread,
+    ours: Spread,
+    other: Spread,
+}
+
+/// Figures of the same thing.
+pub(crate) struct Spread {
+    pub(crate) least: f64,
+    pub(crate) median: f64,
+    pub(crate) most: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(mut figures: Vec<f64>) -> Result<Spread> {
+        figures.sort_by(f64::total_cmp);
+        match &figures[..] {
+            [] => Err("nothing was measured".into()),
+            [least, ..] => Ok(Spread {
+                least: *least,
+                median: figures[figures.len() / 2],
+                most: figures[figures.len() - 1],
+            }),
+        }
+    }
+}
+
+/// A server and a client.
+struct Contestant {
+    role: [&'static str; 3],
+    cores: Cores,
+    new_server: bool,
+    server: Option<(Process, String)>,
+}
+
+impl Contestant {
+    fn new(role: [&'static str; 3], cores: Cores, new_server: bool) -> Contestant {
+        Contestant { role, cores, new_server, server: None }
+    }
+
+    /// The rate that the client measures.
+    fn turn(&mut self) -> Result<f64> {
+        let [serve, what, work] = self.role;
+        if self.new_server {
+            self.server = None;
+        }
+        let address = match &self.server {
+            Some((_, address)) => address,
+            None => {
+                let mut server = Process::start(&[serve, what, &self.cores.server.to_string()])?;
+                let address = server.answer()?;
+                &self.server.insert((server, address)).1
+            }
+        };
+        client_rate(work, self.cores.client, address)
+    }
+}
+
+/// What a client process measures.
+fn client_rate(work: &str, core: usize, address: &str) -> Result<f64> {
+    let mut client = Process::start(&["client", work, &core.to_string(), address])?;
+    let rate = client.answer()?.parse()?;
+    client.line()?;
+    client.ended()?;
+    Ok(rate)
+}
+
+/// The rate of a client and a server of ours on one core.
+pub(crate) fn rate_on_one_core(work: &str) -> Result<f64> {
+    let core = *machine::cores()?.first().ok_or("no core")?;
+    let mut server = Process::start(&["serve", "thread", &core.to_string()])?;
+    let address = server.answer()?;
+    client_rate(work, core, &address)
+}
+
+/// How often per second `once` does `calls` calls, counted by the call.
+pub(crate) fn rate(calls: usize, once: impl FnMut() -> Result<()>) -> Result<f64> {
+    timed(calls, once, || {})
+}
+
+/// Warms up, meets the others, measures.
+fn timed(calls: usize, mut once: impl FnMut() -> Result<()>, meet: impl FnOnce()) -> Result<f64> {
+    let warm = repeat(WARM_UP, &mut once);
+    meet();
+    warm?;
+    let (times, time) = repeat(TURN, &mut once)?;
+    Ok((times * calls) as f64 / time.as_secs_f64())
+}
+
+fn repeat(time: Duration, once: &mut impl FnMut() -> Result<()>) -> Result<(usize, Duration)> {
+    let start = Instant::now();
+    let mut times = 0;
+    loop {
+        once()?;
+        times += 1;
+        let passed = start.elapsed();
+        if passed >= time {
+            return Ok((times, passed));
+        }
+    }
+}
+
+/// The sum of the rates of threads that do what `prepare` gives them.
+pub(crate) fn rate_of_threads<F: FnMut() -> Result<()>>(
+    threads: usize,
+    calls: usize,
+    prepare: impl Fn() -> Result<F> + Sync,
+) -> Result<f64> {
+    let barrier = Barrier::new(threads);
+    thread::scope(|scope| {
+        let one = || {
+            let once = prepare();
+            // A thread that cannot begin must not leave the others waiting for it.
+            let meet = || drop(barrier.wait());
+            match once {
+                Ok(once) => timed(calls, once, meet),
+                Err(error) => {
+                    meet();
+                    Err(error)
+                }
+            }
+        };
+        let started: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        let rates = started
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err("a client thread panicked".into())));
+        rates.sum()
+    })
+}
+
+/// How often per second a connection is made, used and closed.
+pub(crate) fn rate_of_connections(mut once: impl FnMut() -> Result<()>) -> Result<f64> {
+    (0..CONNECTIONS / 10).try_for_each(|_| once())?;
+    let start = Instant::now();
+    (0..CONNECTIONS).try_for_each(|_| once())?;
+    Ok(CONNECTIONS as f64 / start.elapsed().as_secs_f64())
+}

@@ -1,0 +1,82 @@
+//! What the machine is, which cores there are, and what processes use of its memory.
+
+use std::fs;
+use std::process::Command;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::Result;
+
+/// The machine in one line.
+pub(crate) fn description() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model);
+    let rustc = Command::new("rustc").arg("--version").output();
+    let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    format!(
+        "{} cores, {model}, Linux {}, {}, load {}",
+        cores().map_or(0, |cores| cores.len()),
+        read("/proc/sys/kernel/osrelease").trim(),
+        rustc.unwrap_or_else(|_| "rustc unknown".to_owned()),
+        read("/proc/loadavg").split(' ').next().unwrap_or_default(),
+    )
+}
+
+/// The cores that this process may use.
+pub(crate) fn cores() -> Result<Vec<usize>> {
+    let allowed = sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect())
+}
+
+/// Keeps this process, and the threads and processes that it starts from now on, on one core.
+pub(crate) fn pin(core: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Allows this process as many descriptors as it can get without privilege.
+pub(crate) fn raise_descriptor_limit() -> Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
+}
+
+/// The resident memory of a process in KiB.
+pub(crate) fn resident(process: u32) -> Result<u64> {
+    kib(&fs::read_to_string(format!("/proc/{process}/status"))?, "VmRSS:")
+}
+
+/// The memory of a process in KiB, where what several processes share is divided between them.
+pub(crate) fn proportional(process: u32) -> Result<u64> {
+    kib(&fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?, "Pss:")
+}
+
+fn kib(text: &str, name: &str) -> Result<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let value = value.ok_or_else(|| format!("there is no {name} for the process"))?;
+    Ok(value.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// The processes whose parent this one is.
+pub(crate) fn children(of: u32) -> Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // A process that has ended meanwhile is nobody's child any more.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // The name stands in parentheses and may hold anything; state and parent follow it.
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split(' ').nth(2));
+        if parent.and_then(|parent| parent.parse().ok()) == Some(of) {
+            children.push(process);
+        }
+    }
+    Ok(children)
+}

@@ -1,0 +1,87 @@
+//! ninestep doing the work that is measured, with default settings.
+
+use ninestep::{
+    Channel, ClientStub, ForkPerConnection, PendingCall, Server, ThreadPerConnection, demo,
+};
+use serde_bytes::{ByteBuf, Bytes};
+
+use crate::Result;
+use crate::compare::{self, IN_FLIGHT, LONE_CALLS};
+
+/// What is echoed.
+pub(crate) fn mib() -> ByteBuf {
+    ByteBuf::from(vec![b'9'; 1 << 20])
+}
+
+pub(crate) fn serve(what: &str) -> Result<()> {
+    let server = Server::new(demo::procedures()).bind("127.0.0.1:0")?;
+    println!("{}", server.local_addr());
+    match what {
+        "thread" => server.run(&ThreadPerConnection::default())?,
+        "fork" => server.run(&ForkPerConnection::default())?,
+        _ => return Err("no such server".into()),
+    }
+    Ok(())
+}
+
+pub(crate) fn client(work: &str, address: &str) -> Result<()> {
+    let channel = Channel::new(address);
+    let stub = || ClientStub::new(&channel);
+    let rate = match work {
+        "lone" => compare::rate(LONE_CALLS, one_at_a_time(stub()?)),
+        "shared" => {
+            let shared = stub()?;
+            compare::rate_of_threads(8, LONE_CALLS, || Ok(one_at_a_time(shared.clone())))
+        }
+        "many" => compare::rate_of_threads(64, LONE_CALLS, || Ok(one_at_a_time(stub()?))),
+        "batch" => {
+            let stub = stub()?;
+            compare::rate(IN_FLIGHT, move || {
+                let mut batch = stub.batch();
+                let calls = (0..IN_FLIGHT).map(|_| batch.send("add", (10_i64, 5_i64)));
+                let calls = calls.collect::<ninestep::Result<Vec<_>>>()?;
+                batch.flush()?;
+                wait_for_all(calls)
+            })
+        }
+        "flight" => {
+            let stub = stub()?;
+            compare::rate(IN_FLIGHT, move || {
+                let calls = (0..IN_FLIGHT).map(|_| stub.send("add", (10_i64, 5_i64)));
+                wait_for_all(calls.collect::<ninestep::Result<Vec<_>>>()?)
+            })
+        }
+        "mib" => {
+            let (stub, mib) = (stub()?, mib());
+            compare::rate(1, move || {
+                let back: ByteBuf = stub.call("echo", (Bytes::new(&mib),))?;
+                check(back.len() == mib.len())
+            })
+        }
+        "connect" => compare::rate_of_connections(|| {
+            let sum: i64 = stub()?.call("add", (10_i64, 5_i64))?;
+            check(sum == 15)
+        }),
+        _ => return Err("no such work".into()),
+    }?;
+    println!("{rate}");
+    Ok(())
+}
+
+fn one_at_a_time(stub: ClientStub) -> impl FnMut() -> Result<()> {
+    move || {
+        for _ in 0..LONE_CALLS {
+            let sum: i64 = stub.call("add", (10_i64, 5_i64))?;
+            check(sum == 15)?;
+        }
+        Ok(())
+    }
+}
+
+fn wait_for_all(calls: Vec<PendingCall<i64>>) -> Result<()> {
+    calls.into_iter().try_for_each(|call| check(call.wait()? == 15))
+}
+
+fn check(right: bool) -> Result<()> {
+    if right { Ok(()) } else { Err("a wrong result".into()) }
+}

@@ -1,0 +1,79 @@
+//! The one table that is printed.
+
+use std::fmt::Write as _;
+
+/// One line of it.
+pub(crate) struct Row {
+    work: String,
+    measured: String,
+    target: String,
+    verdict: &'static str,
+    figures: String,
+}
+
+impl Row {
+    /// A row that reached its target, or did not.
+    pub(crate) fn new(
+        work: impl Into<String>,
+        measured: impl Into<String>,
+        target: impl Into<String>,
+        reached: bool,
+        figures: impl Into<String>,
+    ) -> Row {
+        let verdict = if reached { "ok" } else { Row::BELOW };
+        Row::with_verdict(work, measured, target, verdict, figures)
+    }
+
+    /// A row that could not be measured.
+    pub(crate) fn failed(work: impl Into<String>, why: impl Into<String>) -> Row {
+        Row::with_verdict(work, "-", "-", Row::FAILED, why)
+    }
+
+    const BELOW: &str = "below";
+    const FAILED: &str = "failed";
+
+    fn with_verdict(
+        work: impl Into<String>,
+        measured: impl Into<String>,
+        target: impl Into<String>,
+        verdict: &'static str,
+        figures: impl Into<String>,
+    ) -> Row {
+        let row = Row {
+            work: work.into(),
+            measured: measured.into(),
+            target: target.into(),
+            verdict,
+            figures: figures.into(),
+        };
+        eprintln!("{}: {} {}, {}", row.work, row.measured, row.verdict, row.figures);
+        row
+    }
+
+    fn cells(&self) -> [&str; 5] {
+        [&self.work, &self.measured, &self.target, self.verdict, &self.figures]
+    }
+}
+
+/// The table, and a last line that counts what is below its target.
+pub(crate) fn text(rows: &[Row]) -> String {
+    let head = ["work", "measured (min..max)", "must reach", "", "figures"];
+    let mut widths = head.map(str::len);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row.cells()) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    let mut line = |cells: [&str; 5]| {
+        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let _ = writeln!(text, "{}", padded.collect::<Vec<_>>().join("  ").trim_end());
+    };
+    line(head);
+    line(widths.map(|width| "-".repeat(width)).each_ref().map(String::as_str));
+    rows.iter().for_each(|row| line(row.cells()));
+    let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
+    let (below, failed) = (count(Row::BELOW), count(Row::FAILED));
+    let _ = writeln!(text, "{below} of {} rows are below target, {failed} failed", rows.len());
+    text
+}
