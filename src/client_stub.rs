@@ -21,7 +21,7 @@ use crate::message::{Fault, Outgoing};
 use crate::pending::{Deliver, Pending, Slot};
 use crate::protocol::{Arrived, Finder, Protocol, Side};
 use crate::steps::{Step, Steps};
-use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
+use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 
 /// Calls procedures of the server at the other end of a connection.
 ///
@@ -129,7 +129,7 @@ impl ClientStub {
     }
 
     fn deadline(&self) -> Option<(Instant, Duration)> {
-        self.call_timeout.map(|timeout| (Instant::now() + timeout, timeout))
+        self.call_timeout.map(|timeout| (from_now(timeout), timeout))
     }
 
     /// Sends a call at once and leaves the waiting for later, so that many can be under way.
@@ -315,7 +315,7 @@ impl<T> PendingCall<T> {
     /// # Errors
     /// Those of [`ClientStub::call`].
     pub fn wait_timeout(mut self, timeout: Duration) -> Result<T> {
-        let sooner = (Instant::now() + timeout, timeout);
+        let sooner = (from_now(timeout), timeout);
         self.deadline = Some(self.deadline.map_or(sooner, |deadline| deadline.min(sooner)));
         self.wait()
     }
