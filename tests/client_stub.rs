@@ -4,6 +4,7 @@ pub mod support;
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -13,7 +14,8 @@ use ninestep::{
     Channel, ClientStub, Error, Execution, Fault, PendingCall, Procedures, ProtocolError, Server,
     ThreadPerConnection, Value, demo,
 };
-use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
+use serde::ser::{SerializeSeq, Serializer};
 use serde::{Serialize, de};
 use support::{
     GREETING, PATIENCE, Raw, ServerThread, call, eventually, fault, frame, packed, reply, within,
@@ -335,6 +337,82 @@ fn a_server_that_breaks_the_protocol() {
     });
 }
 
+/// What `call` makes of these bytes, which a server sends before it leaves, when no other thread
+/// uses the stub: that goes another way through it than `send` and `wait` do.
+fn lone_call<T: DeserializeOwned + Send + 'static>(bytes: &[u8]) -> (ClientStub, Result<T, Error>) {
+    let (stub, mut server) = fake();
+    let calling = thread::spawn(move || {
+        let outcome = stub.call("add", (10, 5));
+        (stub, outcome)
+    });
+    assert_eq!(server.bytes(), GREETING);
+    assert_eq!(server.frame().id, 1);
+    server.send(bytes);
+    server.finish_sending();
+    calling.join().unwrap()
+}
+
+#[test]
+fn a_lone_caller_hears_the_same() {
+    within("a lone caller", || {
+        let bye = |last: u32| frame(b'B', 0, &last.to_be_bytes());
+        let strangers = [reply(9, 9), fault(8, 8, "whose?"), reply(0, 0)].concat();
+        for bytes in
+            [reply(1, 15), [strangers, reply(1, 15)].concat(), [bye(1), reply(1, 15)].concat()]
+        {
+            assert_eq!(lone_call::<i64>(&bytes).1.unwrap(), 15, "{bytes:02x?}");
+        }
+
+        type Expected = fn(&Error) -> bool;
+        let cases: [(Vec<u8>, Expected); 10] = [
+            (fault(1, 1, "no"), |it| matches!(it, Error::Fault(it) if it.code == 1)),
+            (fault(0, -32002, "full"), |it| matches!(it, Error::Fault(it) if it.code == -32002)),
+            (bye(0), |it| matches!(it, Error::Fault(it) if it.code == Fault::STOPPING)),
+            (bye(1), |it| matches!(it, Error::Closed { sent: true })),
+            (vec![], |it| matches!(it, Error::Closed { sent: true })),
+            (reply(1, 15)[..7].to_vec(), |it| {
+                matches!(it, Error::Protocol(ProtocolError::Torn(7)))
+            }),
+            (vec![255; 4], |it| matches!(it, Error::Protocol(ProtocolError::TooLong { .. }))),
+            (frame(b'?', 1, b""), |it| {
+                matches!(it, Error::Protocol(ProtocolError::UnknownKind(b'?')))
+            }),
+            (reply(1, "text"), |it| matches!(it, Error::Unpack(_))),
+            (frame(b'R', 1, b"q\0"), |it| matches!(it, Error::Unpack(_))),
+        ];
+        for (bytes, is_expected) in cases {
+            let (stub, outcome) = lone_call::<i64>(&bytes);
+            let error = outcome.unwrap_err();
+            assert!(is_expected(&error), "{bytes:02x?}: {error:?}");
+            if !matches!(error, Error::Unpack(_) | Error::Fault(Fault { code: 1, .. })) {
+                is_closed_for_sending(&stub);
+            }
+        }
+        let error = lone_call::<Panics>(&reply(1, 15)).1.unwrap_err();
+        assert!(matches!(error, Error::Unpack(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn a_lone_caller_reads_for_others_too() {
+    within("a lone caller and a pending call", || {
+        let (stub, mut server, [pending]) = calls_under_way();
+        let calling = thread::spawn(move || stub.call::<i64>("add", (1, 2)).map(|sum| (sum, stub)));
+        let id = server.frame().id;
+        server.send(&[reply(pending.id(), 15), reply(id, 3)].concat());
+        let (sum, stub) = calling.join().unwrap().unwrap();
+        assert_eq!((sum, pending.wait().unwrap()), (3, 15));
+
+        // What comes too late for a lone caller is dropped.
+        let impatient = stub.call_timeout(A_MOMENT);
+        assert!(matches!(impatient.call::<i64>("add", (1, 2)), Err(Error::Timeout(_))));
+        let late = server.frame().id;
+        let next = stub.send::<i64>("add", (1, 2)).unwrap();
+        server.send(&[reply(late, "late"), reply(next.id(), 3)].concat());
+        assert_eq!(next.wait().unwrap(), 3);
+    });
+}
+
 #[test]
 fn what_came_before_broken_bytes_counts() {
     within("a reply before broken bytes", || {
@@ -639,6 +717,58 @@ fn what_cannot_be_packed_is_not_sent() {
         server.send(&reply(kept.id(), 15));
         assert_eq!(kept.wait().unwrap(), 15);
     });
+}
+
+/// A type whose own code panics half-way through being packed.
+struct PanicsPacking;
+
+impl Serialize for PanicsPacking {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        list.serialize_element("half an argument")?;
+        panic!("a type's own code");
+    }
+}
+
+#[test]
+fn arguments_that_panic_leave_nothing_half_said() {
+    within("arguments that panic", || {
+        let (stub, mut server, [before]) = calls_under_way();
+        let panics = |work: &mut dyn FnMut()| {
+            assert!(panic::catch_unwind(AssertUnwindSafe(work)).is_err());
+        };
+        panics(&mut || drop(stub.send::<i64>("add", PanicsPacking)));
+        panics(&mut || drop(stub.call::<i64>("add", PanicsPacking)));
+        panics(&mut || drop(stub.notify("add", PanicsPacking)));
+        // A batch sends the whole calls that it holds, also when the panic drops it.
+        let mut first = None;
+        panics(&mut || {
+            let mut batch = stub.batch();
+            first = Some(batch.send::<i64>("add", (1, 1)).unwrap());
+            drop(batch.send::<i64>("add", PanicsPacking));
+        });
+        let mut batch = stub.batch();
+        panics(&mut || drop(batch.notify("add", PanicsPacking)));
+        let second = batch.send::<i64>("add", (2, 2)).unwrap();
+        batch.flush().unwrap();
+
+        let first = first.unwrap();
+        assert_eq!([server.frame().id, server.frame().id], [first.id(), second.id()]);
+        server
+            .send(&[reply(second.id(), 4), reply(first.id(), 2), reply(before.id(), 15)].concat());
+        assert_eq!([before, first, second].map(|call| call.wait().unwrap()), [15, 2, 4]);
+    });
+}
+
+#[test]
+fn the_longest_time_is_for_ever() {
+    let server = demo_server();
+    let for_ever = Duration::MAX;
+    let channel = Channel::new(server.address()).connect_timeout(for_ever).call_timeout(for_ever);
+    let stub = within("a client with all the time", move || ClientStub::new(&channel).unwrap());
+    assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15);
+    let sum = stub.send::<i64>("add", (10, 5)).unwrap();
+    assert_eq!(sum.wait_timeout(for_ever).unwrap(), 15);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use ninestep::{
     SingleThreaded, ThreadPerConnection, ThreadPool, Value, demo,
 };
 use serde::ser::{Error as _, SerializeSeq};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use support::{
     GREETING, PATIENCE, Raw, ServerThread, call, call_body, client, eventually, frame, packed,
     within,
@@ -249,6 +249,46 @@ fn a_result_that_cannot_be_packed_is_a_fault() {
     assert_eq!(raw.frame().result(), Value::Int(2));
     assert_eq!(raw.frame().fault().0, Fault::INTERNAL);
     assert_eq!(raw.frame().result(), Value::Int(4));
+}
+
+/// An argument whose own code panics.
+struct PanicsUnpacking;
+
+impl<'de> Deserialize<'de> for PanicsUnpacking {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<PanicsUnpacking, D::Error> {
+        panic!("a secret");
+    }
+}
+
+#[test]
+fn an_argument_that_panics_is_a_fault() {
+    let procedures = Procedures::new().on("take", |_: PanicsUnpacking| ()).and(demo::procedures());
+    let server = serving(procedures);
+    let stub = server.client();
+    let (code, message) = code_of(stub.call::<()>("take", (1,)).unwrap_err());
+    assert_eq!(code, Fault::INTERNAL);
+    assert!(!message.contains("secret"), "{message}");
+    assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15);
+}
+
+#[test]
+fn the_longest_limits_are_none() {
+    let for_ever = Duration::MAX;
+    let limits = Limits {
+        first_message: for_ever,
+        message: for_ever,
+        idle: for_ever,
+        write: for_ever,
+        drain: for_ever,
+    };
+    let server = threads(Server::new(demo::procedures()).limits(limits));
+    let mut raw = server.raw();
+    let large = Value::Bytes(vec![7; 3 << 20]);
+    assert_eq!(raw.ask(1, "echo", (&large,)).result(), large);
+    assert_eq!(raw.ask(2, "add", (1, 2)).result(), Value::Int(3));
+    drop(raw);
+    server.stop_handle().stop();
+    server.ended().unwrap();
 }
 
 #[test]
