@@ -5,7 +5,7 @@ pub mod support;
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -526,6 +526,21 @@ fn two_senders_read_when_both_buffers_are_full() {
 }
 
 #[test]
+fn a_lone_caller_reads_when_both_buffers_are_full() {
+    let server = demo_server();
+    let stub = server.client();
+    within("a large call after many that were given up", move || {
+        let argument = serde_bytes::ByteBuf::from(vec![7; 64 << 10]);
+        for _ in 0..200 {
+            drop(stub.send::<Length>("echo", (&argument,)).unwrap());
+        }
+        let argument = serde_bytes::ByteBuf::from(vec![7; 4_000_000]);
+        assert_eq!(stub.call::<Length>("echo", (&argument,)).unwrap().0, 4_000_000);
+    });
+    drop(server);
+}
+
+#[test]
 fn a_deadline_is_sent_and_kept() {
     within("a deadline", || {
         let (stub, mut server) = fake_over(|channel| channel.call_timeout(A_MOMENT));
@@ -563,23 +578,56 @@ fn a_time_out_inside_a_reply_does_not_tear_the_stream() {
     });
 }
 
+/// Starts a thread and waits until it sleeps in the kernel: in a read, or until it is woken.
+fn asleep<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+    let (done, result) = mpsc::channel();
+    let (started, thread) = mpsc::channel();
+    thread::spawn(move || {
+        started.send(rustix::thread::gettid()).unwrap();
+        let _ = done.send(work());
+    });
+    let stat = format!("/proc/self/task/{}/stat", thread.recv().unwrap().as_raw_nonzero());
+    eventually("a thread that sleeps", || {
+        let stat = std::fs::read_to_string(&stat).unwrap();
+        stat.rsplit_once(')').unwrap().1.trim_start().starts_with('S')
+    });
+    result
+}
+
 #[test]
-fn a_reader_that_times_out_leaves_the_reading_to_another() {
+fn a_reader_that_leaves_hands_the_reading_on() {
+    within("a reader that leaves", || {
+        // The first to wait is the one that reads, until its own reply has come.
+        let (_stub, mut server, calls) = calls_under_way::<4>();
+        let ids = calls.each_ref().map(PendingCall::id);
+        let waiting = calls.map(|call| asleep(|| call.wait()));
+        for (id, result) in ids.into_iter().zip(waiting) {
+            server.send(&reply(id, i64::from(id)));
+            assert_eq!(result.recv().unwrap().unwrap(), i64::from(id));
+        }
+
+        // The same with a lone caller.
+        let (stub, mut server, [patient]) = calls_under_way();
+        let lone = asleep(move || stub.call::<i64>("add", (1, 2)).map(|sum| (sum, stub)));
+        let (id, lone_id) = (patient.id(), server.frame().id);
+        let patient = asleep(|| patient.wait());
+        server.send(&reply(lone_id, 3));
+        assert_eq!(lone.recv().unwrap().unwrap().0, 3);
+        server.send(&reply(id, 15));
+        assert_eq!(patient.recv().unwrap().unwrap(), 15);
+    });
+}
+
+#[test]
+fn a_reader_that_times_out_hands_the_reading_on() {
     within("a reader that times out", || {
         let (_stub, mut server, [impatient, patient]) = calls_under_way();
         let id = patient.id();
-        let (sleeps, asleep) = mpsc::channel();
-        let (answered, answers) = mpsc::channel();
-        // Whichever of the two reads first: in the end only the patient one can.
-        let impatient = thread::spawn(move || impatient.wait_timeout(4 * A_MOMENT));
-        thread::spawn(move || {
-            sleeps.send(()).unwrap();
-            answered.send(patient.wait()).unwrap();
-        });
-        asleep.recv().unwrap();
-        assert!(matches!(impatient.join().unwrap(), Err(Error::Timeout(_))));
+        let impatient = asleep(|| impatient.wait_timeout(4 * A_MOMENT));
+        let patient = asleep(|| patient.wait());
+        assert!(matches!(impatient.recv().unwrap(), Err(Error::Timeout(_))));
         server.send(&reply(id, 15));
-        assert_eq!(answers.recv().unwrap().unwrap(), 15);
+        assert_eq!(patient.recv().unwrap().unwrap(), 15);
     });
 }
 
@@ -627,15 +675,6 @@ impl<'de> Deserialize<'de> for Slow {
     }
 }
 
-/// Waits until a thread of this process sleeps in the kernel.
-fn sleeps(thread: rustix::process::Pid) {
-    let stat = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
-    eventually("a thread that sleeps", || {
-        let stat = std::fs::read_to_string(&stat).unwrap();
-        stat.rsplit_once(')').unwrap().1.trim_start().starts_with('S')
-    });
-}
-
 #[test]
 fn a_waiter_that_comes_while_its_result_is_unpacked_is_woken() {
     within("a waiter that comes while its result is unpacked", || {
@@ -649,16 +688,10 @@ fn a_waiter_that_comes_while_its_result_is_unpacked_is_woken() {
         let reader = thread::spawn(move || never.wait());
         server.send(&reply(slow.id(), true));
         begins.recv().unwrap();
-
-        let (slept, tid) = mpsc::channel();
-        let waiter = thread::spawn(move || {
-            slept.send(rustix::thread::gettid()).unwrap();
-            slow.wait()
-        });
-        sleeps(tid.recv().unwrap());
+        let waiter = asleep(|| slow.wait());
         *SLOW.1.lock().unwrap() = true;
         SLOW.2.notify_all();
-        waiter.join().unwrap().unwrap();
+        waiter.recv().unwrap().unwrap();
 
         drop(server);
         assert!(matches!(reader.join().unwrap(), Err(Error::Closed { sent: true })));
