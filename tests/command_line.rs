@@ -203,7 +203,10 @@ fn an_address_that_cannot_be_had_is_named_with_what_to_do() {
     printed.fails(2, &[&error, "tip: another program listens there", "--listen"]);
 
     let printed = run(&["serve", "--listen", "nowhere"]);
-    printed.fails(2, &["error: listening on nowhere failed", "tip: --listen takes HOST:PORT"]);
+    printed.fails(
+        2,
+        &["error: finding the address to listen on failed", "tip: --listen takes HOST:PORT"],
+    );
 
     // TEST-NET-1 (RFC 5737) is nobody's address.
     let printed = run(&["serve", "--listen", "192.0.2.1:0"]);

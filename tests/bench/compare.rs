@@ -275,7 +275,9 @@ pub(crate) fn rate_of_threads<F: FnMut() -> Result<()>>(
         let one = || {
             let once = prepare();
             // A thread that cannot begin must not leave the others waiting for it.
-            let meet = || drop(barrier.wait());
+            let meet = || {
+                barrier.wait();
+            };
             match once {
                 Ok(once) => timed(calls, once, meet),
                 Err(error) => {
