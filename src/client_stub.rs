@@ -21,7 +21,7 @@ use crate::message::{Fault, Outgoing};
 use crate::pending::{Deliver, Pending, Slot};
 use crate::protocol::{Arrived, Finder, Protocol, Side};
 use crate::steps::{Step, Steps};
-use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
+use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 
 /// Calls procedures of the server at the other end of a connection.
 ///
@@ -129,7 +129,7 @@ impl ClientStub {
     }
 
     fn deadline(&self) -> Option<(Instant, Duration)> {
-        self.call_timeout.map(|timeout| (Instant::now() + timeout, timeout))
+        self.call_timeout.map(|timeout| (from_now(timeout), timeout))
     }
 
     /// Sends a call at once and leaves the waiting for later, so that many can be under way.
@@ -188,7 +188,7 @@ impl ClientStub {
     /// # Ok::<(), ninestep::Error>(())
     /// ```
     pub fn batch(&self) -> Batch<'_> {
-        Batch { stub: self, bytes: Vec::new() }
+        Batch { stub: self, bytes: Vec::new(), whole: 0 }
     }
 
     /// Steps 1 and 2. The outcome may come as soon as the bytes are sent, so the call is noted
@@ -233,6 +233,8 @@ impl ClientStub {
 pub struct Batch<'a> {
     stub: &'a ClientStub,
     bytes: Vec<u8>,
+    /// How many of the bytes are whole messages: arguments that panic leave half of one behind.
+    whole: usize,
 }
 
 impl Batch<'_> {
@@ -244,7 +246,10 @@ impl Batch<'_> {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        self.stub.pack(&mut self.bytes, procedure, &arguments)
+        self.bytes.truncate(self.whole);
+        let pending = self.stub.pack(&mut self.bytes, procedure, &arguments)?;
+        self.whole = self.bytes.len();
+        Ok(pending)
     }
 
     /// Packs a notification.
@@ -252,7 +257,10 @@ impl Batch<'_> {
     /// # Errors
     /// `Pack` or `Closed`; the batch is as it was.
     pub fn notify(&mut self, procedure: &str, arguments: impl Serialize) -> Result<()> {
-        self.stub.pack_notification(&mut self.bytes, procedure, &arguments)
+        self.bytes.truncate(self.whole);
+        self.stub.pack_notification(&mut self.bytes, procedure, &arguments)?;
+        self.whole = self.bytes.len();
+        Ok(())
     }
 
     /// Sends what was packed since the last flush.
@@ -260,6 +268,8 @@ impl Batch<'_> {
     /// # Errors
     /// `Transport`: the connection broke, and every call on it fails.
     pub fn flush(&mut self) -> Result<()> {
+        self.bytes.truncate(self.whole);
+        self.whole = 0;
         if self.bytes.is_empty() {
             return Ok(());
         }
@@ -315,7 +325,7 @@ impl<T> PendingCall<T> {
     /// # Errors
     /// Those of [`ClientStub::call`].
     pub fn wait_timeout(mut self, timeout: Duration) -> Result<T> {
-        let sooner = (Instant::now() + timeout, timeout);
+        let sooner = (from_now(timeout), timeout);
         self.deadline = Some(self.deadline.map_or(sooner, |deadline| deadline.min(sooner)));
         self.wait()
     }

@@ -14,7 +14,7 @@ use crate::procedure::Stage;
 use crate::protocol::{Calls, Finder, Side};
 use crate::server::{Limits, Server};
 use crate::steps::Step;
-use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
+use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 
 /// The server's end of one connection.
 ///
@@ -106,7 +106,7 @@ impl<'a> ServerStub<'a> {
             outcome: Vec::new(),
             waiting: None,
             eager_until: now,
-            patience: Patience::new(server.limits, now),
+            patience: Patience::new(server.limits),
             caller: Caller {
                 server,
                 connection,
@@ -292,18 +292,23 @@ struct Patience {
 }
 
 impl Patience {
-    fn new(limits: Limits, now: Instant) -> Patience {
-        Patience { limits, deadline: Some(now + limits.first_message), begun: false, first: true }
+    fn new(limits: Limits) -> Patience {
+        Patience {
+            limits,
+            deadline: Some(from_now(limits.first_message)),
+            begun: false,
+            first: true,
+        }
     }
 
     fn deadline(&mut self) -> Instant {
-        *self.deadline.get_or_insert_with(|| Instant::now() + self.limits.idle)
+        *self.deadline.get_or_insert_with(|| from_now(self.limits.idle))
     }
 
     fn message_began(&mut self) {
         if !self.begun {
             self.begun = true;
-            let end = Instant::now() + self.limits.message;
+            let end = from_now(self.limits.message);
             let first = self.deadline.filter(|_| self.first);
             self.deadline = Some(first.map_or(end, |first| first.min(end)));
         }
@@ -347,7 +352,7 @@ impl Caller<'_> {
             if rest.is_empty() {
                 return Ok(());
             }
-            let end = end.get_or_insert_with(|| Instant::now() + limits.write);
+            let end = end.get_or_insert_with(|| from_now(limits.write));
             let woken = match stopping {
                 false => self.connection.wait(PollFlags::OUT, Some(*end)),
                 true => wait_for(&self.connection, PollFlags::OUT, Some(*end)),
@@ -357,7 +362,7 @@ impl Caller<'_> {
                 Wake::TimedOut => return Err(failed(io::ErrorKind::TimedOut.into())),
                 Wake::Stop => {
                     stopping = true;
-                    *end = (*end).min(Instant::now() + limits.drain);
+                    *end = (*end).min(from_now(limits.drain));
                 }
             }
         }

@@ -4,7 +4,8 @@ pub mod support;
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::sync::mpsc::{self, Sender};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use ninestep::{
     Channel, ClientStub, Error, Execution, Fault, PendingCall, Procedures, ProtocolError, Server,
     ThreadPerConnection, Value, demo,
 };
-use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
+use serde::ser::{SerializeSeq, Serializer};
 use serde::{Serialize, de};
 use support::{
     GREETING, PATIENCE, Raw, ServerThread, call, eventually, fault, frame, packed, reply, within,
@@ -335,6 +337,82 @@ fn a_server_that_breaks_the_protocol() {
     });
 }
 
+/// What `call` makes of these bytes, which a server sends before it leaves, when no other thread
+/// uses the stub: that goes another way through it than `send` and `wait` do.
+fn lone_call<T: DeserializeOwned + Send + 'static>(bytes: &[u8]) -> (ClientStub, Result<T, Error>) {
+    let (stub, mut server) = fake();
+    let calling = thread::spawn(move || {
+        let outcome = stub.call("add", (10, 5));
+        (stub, outcome)
+    });
+    assert_eq!(server.bytes(), GREETING);
+    assert_eq!(server.frame().id, 1);
+    server.send(bytes);
+    server.finish_sending();
+    calling.join().unwrap()
+}
+
+#[test]
+fn a_lone_caller_hears_the_same() {
+    within("a lone caller", || {
+        let bye = |last: u32| frame(b'B', 0, &last.to_be_bytes());
+        let strangers = [reply(9, 9), fault(8, 8, "whose?"), reply(0, 0)].concat();
+        for bytes in
+            [reply(1, 15), [strangers, reply(1, 15)].concat(), [bye(1), reply(1, 15)].concat()]
+        {
+            assert_eq!(lone_call::<i64>(&bytes).1.unwrap(), 15, "{bytes:02x?}");
+        }
+
+        type Expected = fn(&Error) -> bool;
+        let cases: [(Vec<u8>, Expected); 10] = [
+            (fault(1, 1, "no"), |it| matches!(it, Error::Fault(it) if it.code == 1)),
+            (fault(0, -32002, "full"), |it| matches!(it, Error::Fault(it) if it.code == -32002)),
+            (bye(0), |it| matches!(it, Error::Fault(it) if it.code == Fault::STOPPING)),
+            (bye(1), |it| matches!(it, Error::Closed { sent: true })),
+            (vec![], |it| matches!(it, Error::Closed { sent: true })),
+            (reply(1, 15)[..7].to_vec(), |it| {
+                matches!(it, Error::Protocol(ProtocolError::Torn(7)))
+            }),
+            (vec![255; 4], |it| matches!(it, Error::Protocol(ProtocolError::TooLong { .. }))),
+            (frame(b'?', 1, b""), |it| {
+                matches!(it, Error::Protocol(ProtocolError::UnknownKind(b'?')))
+            }),
+            (reply(1, "text"), |it| matches!(it, Error::Unpack(_))),
+            (frame(b'R', 1, b"q\0"), |it| matches!(it, Error::Unpack(_))),
+        ];
+        for (bytes, is_expected) in cases {
+            let (stub, outcome) = lone_call::<i64>(&bytes);
+            let error = outcome.unwrap_err();
+            assert!(is_expected(&error), "{bytes:02x?}: {error:?}");
+            if !matches!(error, Error::Unpack(_) | Error::Fault(Fault { code: 1, .. })) {
+                is_closed_for_sending(&stub);
+            }
+        }
+        let error = lone_call::<Panics>(&reply(1, 15)).1.unwrap_err();
+        assert!(matches!(error, Error::Unpack(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn a_lone_caller_reads_for_others_too() {
+    within("a lone caller and a pending call", || {
+        let (stub, mut server, [pending]) = calls_under_way();
+        let calling = thread::spawn(move || stub.call::<i64>("add", (1, 2)).map(|sum| (sum, stub)));
+        let id = server.frame().id;
+        server.send(&[reply(pending.id(), 15), reply(id, 3)].concat());
+        let (sum, stub) = calling.join().unwrap().unwrap();
+        assert_eq!((sum, pending.wait().unwrap()), (3, 15));
+
+        // What comes too late for a lone caller is dropped.
+        let impatient = stub.call_timeout(A_MOMENT);
+        assert!(matches!(impatient.call::<i64>("add", (1, 2)), Err(Error::Timeout(_))));
+        let late = server.frame().id;
+        let next = stub.send::<i64>("add", (1, 2)).unwrap();
+        server.send(&[reply(late, "late"), reply(next.id(), 3)].concat());
+        assert_eq!(next.wait().unwrap(), 3);
+    });
+}
+
 #[test]
 fn what_came_before_broken_bytes_counts() {
     within("a reply before broken bytes", || {
@@ -448,6 +526,21 @@ fn two_senders_read_when_both_buffers_are_full() {
 }
 
 #[test]
+fn a_lone_caller_reads_when_both_buffers_are_full() {
+    let server = demo_server();
+    let stub = server.client();
+    within("a large call after many that were given up", move || {
+        let argument = serde_bytes::ByteBuf::from(vec![7; 64 << 10]);
+        for _ in 0..200 {
+            drop(stub.send::<Length>("echo", (&argument,)).unwrap());
+        }
+        let argument = serde_bytes::ByteBuf::from(vec![7; 4_000_000]);
+        assert_eq!(stub.call::<Length>("echo", (&argument,)).unwrap().0, 4_000_000);
+    });
+    drop(server);
+}
+
+#[test]
 fn a_deadline_is_sent_and_kept() {
     within("a deadline", || {
         let (stub, mut server) = fake_over(|channel| channel.call_timeout(A_MOMENT));
@@ -485,23 +578,56 @@ fn a_time_out_inside_a_reply_does_not_tear_the_stream() {
     });
 }
 
+/// Starts a thread and waits until it sleeps in the kernel: in a read, or until it is woken.
+fn asleep<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+    let (done, result) = mpsc::channel();
+    let (started, thread) = mpsc::channel();
+    thread::spawn(move || {
+        started.send(rustix::thread::gettid()).unwrap();
+        let _ = done.send(work());
+    });
+    let stat = format!("/proc/self/task/{}/stat", thread.recv().unwrap().as_raw_nonzero());
+    eventually("a thread that sleeps", || {
+        let stat = std::fs::read_to_string(&stat).unwrap();
+        stat.rsplit_once(')').unwrap().1.trim_start().starts_with('S')
+    });
+    result
+}
+
 #[test]
-fn a_reader_that_times_out_leaves_the_reading_to_another() {
+fn a_reader_that_leaves_hands_the_reading_on() {
+    within("a reader that leaves", || {
+        // The first to wait is the one that reads, until its own reply has come.
+        let (_stub, mut server, calls) = calls_under_way::<4>();
+        let ids = calls.each_ref().map(PendingCall::id);
+        let waiting = calls.map(|call| asleep(|| call.wait()));
+        for (id, result) in ids.into_iter().zip(waiting) {
+            server.send(&reply(id, i64::from(id)));
+            assert_eq!(result.recv().unwrap().unwrap(), i64::from(id));
+        }
+
+        // The same with a lone caller.
+        let (stub, mut server, [patient]) = calls_under_way();
+        let lone = asleep(move || stub.call::<i64>("add", (1, 2)).map(|sum| (sum, stub)));
+        let (id, lone_id) = (patient.id(), server.frame().id);
+        let patient = asleep(|| patient.wait());
+        server.send(&reply(lone_id, 3));
+        assert_eq!(lone.recv().unwrap().unwrap().0, 3);
+        server.send(&reply(id, 15));
+        assert_eq!(patient.recv().unwrap().unwrap(), 15);
+    });
+}
+
+#[test]
+fn a_reader_that_times_out_hands_the_reading_on() {
     within("a reader that times out", || {
         let (_stub, mut server, [impatient, patient]) = calls_under_way();
         let id = patient.id();
-        let (sleeps, asleep) = mpsc::channel();
-        let (answered, answers) = mpsc::channel();
-        // Whichever of the two reads first: in the end only the patient one can.
-        let impatient = thread::spawn(move || impatient.wait_timeout(4 * A_MOMENT));
-        thread::spawn(move || {
-            sleeps.send(()).unwrap();
-            answered.send(patient.wait()).unwrap();
-        });
-        asleep.recv().unwrap();
-        assert!(matches!(impatient.join().unwrap(), Err(Error::Timeout(_))));
+        let impatient = asleep(|| impatient.wait_timeout(4 * A_MOMENT));
+        let patient = asleep(|| patient.wait());
+        assert!(matches!(impatient.recv().unwrap(), Err(Error::Timeout(_))));
         server.send(&reply(id, 15));
-        assert_eq!(answers.recv().unwrap().unwrap(), 15);
+        assert_eq!(patient.recv().unwrap().unwrap(), 15);
     });
 }
 
@@ -549,15 +675,6 @@ impl<'de> Deserialize<'de> for Slow {
     }
 }
 
-/// Waits until a thread of this process sleeps in the kernel.
-fn sleeps(thread: rustix::process::Pid) {
-    let stat = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
-    eventually("a thread that sleeps", || {
-        let stat = std::fs::read_to_string(&stat).unwrap();
-        stat.rsplit_once(')').unwrap().1.trim_start().starts_with('S')
-    });
-}
-
 #[test]
 fn a_waiter_that_comes_while_its_result_is_unpacked_is_woken() {
     within("a waiter that comes while its result is unpacked", || {
@@ -571,16 +688,10 @@ fn a_waiter_that_comes_while_its_result_is_unpacked_is_woken() {
         let reader = thread::spawn(move || never.wait());
         server.send(&reply(slow.id(), true));
         begins.recv().unwrap();
-
-        let (slept, tid) = mpsc::channel();
-        let waiter = thread::spawn(move || {
-            slept.send(rustix::thread::gettid()).unwrap();
-            slow.wait()
-        });
-        sleeps(tid.recv().unwrap());
+        let waiter = asleep(|| slow.wait());
         *SLOW.1.lock().unwrap() = true;
         SLOW.2.notify_all();
-        waiter.join().unwrap().unwrap();
+        waiter.recv().unwrap().unwrap();
 
         drop(server);
         assert!(matches!(reader.join().unwrap(), Err(Error::Closed { sent: true })));
@@ -639,6 +750,58 @@ fn what_cannot_be_packed_is_not_sent() {
         server.send(&reply(kept.id(), 15));
         assert_eq!(kept.wait().unwrap(), 15);
     });
+}
+
+/// A type whose own code panics half-way through being packed.
+struct PanicsPacking;
+
+impl Serialize for PanicsPacking {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        list.serialize_element("half an argument")?;
+        panic!("a type's own code");
+    }
+}
+
+#[test]
+fn arguments_that_panic_leave_nothing_half_said() {
+    within("arguments that panic", || {
+        let (stub, mut server, [before]) = calls_under_way();
+        let panics = |work: &mut dyn FnMut()| {
+            assert!(panic::catch_unwind(AssertUnwindSafe(work)).is_err());
+        };
+        panics(&mut || drop(stub.send::<i64>("add", PanicsPacking)));
+        panics(&mut || drop(stub.call::<i64>("add", PanicsPacking)));
+        panics(&mut || drop(stub.notify("add", PanicsPacking)));
+        // A batch sends the whole calls that it holds, also when the panic drops it.
+        let mut first = None;
+        panics(&mut || {
+            let mut batch = stub.batch();
+            first = Some(batch.send::<i64>("add", (1, 1)).unwrap());
+            drop(batch.send::<i64>("add", PanicsPacking));
+        });
+        let mut batch = stub.batch();
+        panics(&mut || drop(batch.notify("add", PanicsPacking)));
+        let second = batch.send::<i64>("add", (2, 2)).unwrap();
+        batch.flush().unwrap();
+
+        let first = first.unwrap();
+        assert_eq!([server.frame().id, server.frame().id], [first.id(), second.id()]);
+        server
+            .send(&[reply(second.id(), 4), reply(first.id(), 2), reply(before.id(), 15)].concat());
+        assert_eq!([before, first, second].map(|call| call.wait().unwrap()), [15, 2, 4]);
+    });
+}
+
+#[test]
+fn the_longest_time_is_for_ever() {
+    let server = demo_server();
+    let for_ever = Duration::MAX;
+    let channel = Channel::new(server.address()).connect_timeout(for_ever).call_timeout(for_ever);
+    let stub = within("a client with all the time", move || ClientStub::new(&channel).unwrap());
+    assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15);
+    let sum = stub.send::<i64>("add", (10, 5)).unwrap();
+    assert_eq!(sum.wait_timeout(for_ever).unwrap(), 15);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use ninestep::{
     SingleThreaded, ThreadPerConnection, ThreadPool, Value, demo,
 };
 use serde::ser::{Error as _, SerializeSeq};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use support::{
     GREETING, PATIENCE, Raw, ServerThread, call, call_body, client, eventually, frame, packed,
     within,
@@ -39,14 +39,14 @@ fn call_within(id: u32, milliseconds: u32, procedure: &str, arguments: impl Seri
     frame(b'C', id, &body)
 }
 
-/// A procedure `wait` that says that it runs, and returns when it is told to.
+/// A procedure `wait` that says that it runs, and returns when it is told to or the test has ended.
 fn waiting() -> (Procedures, Receiver<()>, Sender<()>) {
     let (begins, begun) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
     let procedures = Procedures::new().on("wait", move || {
         begins.send(()).unwrap();
-        released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        let _ = released.lock().unwrap().recv();
     });
     (procedures, begun, release)
 }
@@ -110,7 +110,7 @@ fn a_quick_procedure_that_becomes_slow_holds_up_one_reply_at_most() {
         if wait {
             let begun = Instant::now();
             begins.send(()).unwrap();
-            released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            let _ = released.lock().unwrap().recv();
             // Slow by every measure, however quick the test was.
             while begun.elapsed() < Duration::from_millis(5) {
                 thread::yield_now();
@@ -251,22 +251,80 @@ fn a_result_that_cannot_be_packed_is_a_fault() {
     assert_eq!(raw.frame().result(), Value::Int(4));
 }
 
+/// An argument whose own code panics.
+struct PanicsUnpacking;
+
+impl<'de> Deserialize<'de> for PanicsUnpacking {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<PanicsUnpacking, D::Error> {
+        panic!("a secret");
+    }
+}
+
+#[test]
+fn an_argument_that_panics_is_a_fault() {
+    let procedures = Procedures::new().on("take", |_: PanicsUnpacking| ()).and(demo::procedures());
+    let server = serving(procedures);
+    let stub = server.client();
+    let (code, message) = code_of(stub.call::<()>("take", (1,)).unwrap_err());
+    assert_eq!(code, Fault::INTERNAL);
+    assert!(!message.contains("secret"), "{message}");
+    assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15);
+}
+
+#[test]
+fn the_longest_limits_are_none() {
+    let for_ever = Duration::MAX;
+    let limits = Limits {
+        first_message: for_ever,
+        message: for_ever,
+        idle: for_ever,
+        write: for_ever,
+        drain: for_ever,
+    };
+    let server = threads(Server::new(demo::procedures()).limits(limits));
+    let mut raw = server.raw();
+    let large = Value::Bytes(vec![7; 3 << 20]);
+    assert_eq!(raw.ask(1, "echo", (&large,)).result(), large);
+    assert_eq!(raw.ask(2, "add", (1, 2)).result(), Value::Int(3));
+    drop(raw);
+    server.stop_handle().stop();
+    server.ended().unwrap();
+}
+
 #[test]
 fn last_words_survive_what_the_client_still_sends() {
     within("last words", || {
         let server = serving(demo::procedures());
-        let mut raw = Raw::connect(server.address());
-        // Closing with unread input would reset the connection, and the words with it.
-        raw.send(b"GET / HTTP/1.1\r\n");
-        raw.send(&vec![b'x'; 1 << 20]);
-        let words = raw.frame();
-        assert_eq!((words.id, words.fault().0), (0, Fault::PARSE));
-        assert_eq!(raw.next_frame(), None);
+        let no_greeting = b"GET / HTTP/1.1\r\n";
+        let no_call = [&GREETING[..], &frame(b'C', 0, b"")].concat();
+        for (bytes, code) in [(&no_greeting[..], Fault::PARSE), (&no_call, Fault::INVALID_CALL)] {
+            // The client has sent all before it reads.
+            let mut raw = Raw::connect(server.address());
+            raw.send(&[bytes, &vec![b'x'; 1 << 20]].concat());
+            let words = raw.frame();
+            assert_eq!((words.id, words.fault().0), (0, code));
+            assert_eq!(raw.next_frame(), None);
 
-        let mut raw = server.raw();
-        raw.send(&[frame(b'C', 0, b"").as_slice(), &[0; 1 << 20]].concat());
-        assert_eq!(raw.frame().fault().0, Fault::INVALID_CALL);
-        assert_eq!(raw.next_frame(), None);
+            // It goes on sending after it was told; nobody interrupts it for a while.
+            let mut raw = Raw::connect(server.address());
+            raw.send(bytes);
+            assert_eq!(raw.frame().fault().0, code);
+            for _ in 0..32 {
+                raw.send(&[b'x'; 32 << 10]);
+            }
+            assert_eq!(raw.next_frame(), None);
+        }
+    });
+}
+
+#[test]
+fn a_client_that_never_stops_talking_is_left() {
+    within("a client that never stops talking", || {
+        let server = ServerThread::run(Server::new(demo::procedures()), SingleThreaded);
+        let mut raw = Raw::connect(server.address());
+        while raw.try_send(&[b'x'; 1 << 10]).is_ok() {}
+        // The only thread there is has time for others again.
+        assert_eq!(server.client().call::<String>("ping", ()).unwrap(), "pong");
     });
 }
 

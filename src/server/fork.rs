@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, setpgid, waitpid};
 use crate::error::{Result, StrategyError};
 use crate::message::Fault;
 use crate::server::{Incoming, Next, Place, Strategy};
-use crate::transport::{Connection, Wake, lifeline, wait_for};
+use crate::transport::{Connection, Wake, from_now, lifeline, wait_for};
 
 unsafe extern "C" {
     /// fork(2).
@@ -99,7 +99,7 @@ impl Strategy for ForkPerConnection {
         drop(watched);
         // What cannot be told to finish is killed when the time is over.
         let _ = shutdown(&holder, Shutdown::Write);
-        let deadline = Some(Instant::now() + incoming.drain());
+        let deadline = Some(from_now(incoming.drain()));
         if let Ok(Wake::TimedOut) = wait_for(&holder, PollFlags::IN, deadline) {
             children.iter().for_each(ForkedChild::kill);
         }

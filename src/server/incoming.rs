@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::error::Result;
 use crate::server::child::Parent;
-use crate::transport::{Connection, Lifeline, Wake, lifeline, tcp, wait, wait_for};
+use crate::transport::{Connection, Lifeline, Wake, from_now, lifeline, tcp, wait, wait_for};
 
 /// The connections that are to be served, until the server is told to stop: an iterator whose
 /// end is the stop.
@@ -77,7 +77,7 @@ impl Incoming {
 
     /// Waits for the next connection, at most for this time.
     pub fn next_within(&mut self, patience: Duration) -> Next {
-        self.next_until(Some(Instant::now() + patience))
+        self.next_until(Some(from_now(patience)))
     }
 
     /// Accepts nothing for a moment, longer each time it comes soon after the last: for a

@@ -21,7 +21,7 @@ use crate::error::{Result, StrategyError};
 use crate::message::Fault;
 use crate::server::child::MARK;
 use crate::server::{Incoming, Strategy, ThreadPerConnection};
-use crate::transport::{Connection, Lifeline, Wake, wait, wait_for};
+use crate::transport::{Connection, Lifeline, Wake, from_now, wait, wait_for};
 
 /// Serves each connection in a new process, which runs this program from its start; Python's
 /// multiprocessing calls that *spawn*, and inetd worked so.
@@ -154,7 +154,7 @@ impl Worker {
     fn finish(mut self, stop: &Lifeline, drain: Duration) {
         if let Ok(Wake::Stop) = wait(&self.control, PollFlags::IN, stop, None) {
             let _ = shutdown(&self.control, Shutdown::Write);
-            let deadline = Some(Instant::now() + drain);
+            let deadline = Some(from_now(drain));
             if !matches!(wait_for(&self.control, PollFlags::IN, deadline), Ok(Wake::Ready)) {
                 return self.kill();
             }

@@ -159,6 +159,14 @@ fn recv_into(socket: &OwnedFd, buffer: &mut Vec<u8>, flags: RecvFlags) -> Result
     }
 }
 
+/// The moment that is this far away. A time beyond measure, such as [`Duration::MAX`], is for
+/// ever: a moment that nobody lives to see.
+pub(crate) fn from_now(time: Duration) -> Instant {
+    const THIRTY_YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or_else(|| now + THIRTY_YEARS)
+}
+
 /// Waits for a descriptor, or for the deadline.
 pub(crate) fn wait_for(
     fd: impl AsFd,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 
-use super::Connection;
+use super::{Connection, from_now};
 use crate::error::{Error, Result};
 
 /// How many connections may wait to be accepted. The kernel cuts it to its own limit.
@@ -16,7 +16,7 @@ const BACKLOG: i32 = 1024;
 /// Connects to the first of `address`'s addresses that answers within the time.
 pub(crate) fn connect(address: &str, within: Duration) -> Result<Connection> {
     let failed = |error| Error::transport(format!("connecting to {address}"), error);
-    let deadline = Instant::now() + within;
+    let deadline = from_now(within);
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for candidate in address.to_socket_addrs().map_err(failed)? {
         // A zero time-out is refused by the standard library; a millisecond fails as well.

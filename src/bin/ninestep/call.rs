@@ -25,8 +25,8 @@ pub(crate) struct Call {
     address: String,
     /// The procedure's name.
     method: String,
-    /// The arguments: each is JSON, or else a text. Options go before ADDR.
-    #[arg(value_name = "ARG", allow_hyphen_values = true, trailing_var_arg = true)]
+    /// The arguments: each is JSON, or else a text.
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
     arguments: Vec<String>,
 }
 
