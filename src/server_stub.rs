@@ -167,6 +167,8 @@ impl<'a> ServerStub<'a> {
         }
         if self.waiting.is_none() || self.caller.output.len() > ServerStub::FULL {
             self.caller.flush();
+            // Both are empty now. One buffer for all outcomes is sooner in the cache than two.
+            std::mem::swap(&mut self.outcome, &mut self.caller.output);
         }
         self.patience.message_ended();
         match self.caller.broken.take() {
