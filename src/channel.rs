@@ -82,7 +82,7 @@ impl Channel {
     /// Connects. What goes over the bare connection is up to the caller.
     ///
     /// # Errors
-    /// [`Error::Transport`] if nobody answers in time; [`Error::Closed`] if an in-memory channel
+    /// [`Error::Connect`] if nobody answers in time; [`Error::Closed`] if an in-memory channel
     /// was connected before.
     pub fn connect(&self) -> Result<Connection> {
         match &self.place {

@@ -25,9 +25,19 @@ pub enum Error {
     /// The connection is gone. A call that was under way may have been executed.
     #[error("{doing} failed")]
     Transport {
-        /// What was being done, for instance `connecting to 127.0.0.1:9000`.
+        /// What was being done, for instance `receiving a reply`.
         doing: String,
         /// What the operating system said.
+        #[source]
+        source: Arc<io::Error>,
+    },
+
+    /// No connection could be made, so nothing was sent.
+    #[error("connecting to {address} failed")]
+    Connect {
+        /// Where to, as the channel was told.
+        address: String,
+        /// What the operating system said last.
         #[source]
         source: Arc<io::Error>,
     },
@@ -95,7 +105,8 @@ impl Error {
         match self {
             Error::Transport { .. } | Error::Protocol(_) | Error::Timeout(_) => Execution::Maybe,
             Error::Closed { sent: true } => Execution::Maybe,
-            Error::Closed { sent: false } | Error::Pack(_) | Error::Strategy(_) => Execution::No,
+            Error::Closed { sent: false } => Execution::No,
+            Error::Connect { .. } | Error::Pack(_) | Error::Strategy(_) => Execution::No,
             Error::Unpack(_) => Execution::Yes,
             Error::Fault(fault) => fault.execution(),
         }

@@ -63,7 +63,8 @@
 //! # Watching
 //!
 //! An [`Observer`] sees every step with its bytes, its process, its thread and its time; the same
-//! steps are `log` lines at debug level: run any example with `RUST_LOG=ninestep=debug`.
+//! steps are `log` lines at debug level: try `RUST_LOG=ninestep=debug cargo run --example
+//! 01_local_and_remote`.
 //!
 //! # Features
 //!

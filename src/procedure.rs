@@ -192,7 +192,7 @@ impl Registered {
     pub(crate) fn invoke(&self, arguments: Packed<'_, '_>, tell: &mut dyn FnMut(Stage<'_>)) {
         if let Err(why) = self.procedure.invoke(arguments, tell) {
             let message = format!("expected {}: {why}", self.signature.takes());
-            tell(Stage::Returned(Err(Fault::new(Fault::WRONG_ARGUMENTS, message))));
+            tell(Stage::Unfit(Fault::new(Fault::WRONG_ARGUMENTS, message)));
         }
     }
 
@@ -214,6 +214,8 @@ impl Registered {
 
 /// How far an invocation has come.
 pub(crate) enum Stage<'a> {
+    /// The arguments do not fit; the procedure does not run.
+    Unfit(Fault),
     /// The arguments are unpacked; the procedure is about to run.
     Unpacked,
     /// The procedure returned.

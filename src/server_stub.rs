@@ -67,7 +67,7 @@ struct Caller<'a> {
 struct Answering<'m, 'a> {
     caller: &'m mut Caller<'a>,
     message: &'m [u8],
-    /// The id of the last call that was executed.
+    /// The id of the last call in it.
     called: Option<u32>,
 }
 
@@ -389,7 +389,9 @@ impl Calls for Answering<'_, '_> {
                 let _ = reply(Err(fault));
             }
         };
+        self.called = Some(id);
         let Some(procedure) = caller.server.procedures.get(name) else {
+            steps.tell(Step::Unpack, name, id, message);
             return finish(Err(Fault::no_such_procedure(name)));
         };
         if patience_ms.is_some_and(|ms| caller.waited_for(ms)) {
@@ -407,6 +409,10 @@ impl Calls for Answering<'_, '_> {
         }
         let run = AssertUnwindSafe(|| {
             procedure.invoke(arguments, &mut |stage| match stage {
+                Stage::Unfit(fault) => {
+                    steps.tell(Step::Unpack, name, id, message);
+                    finish(Err(fault));
+                }
                 Stage::Unpacked => {
                     steps.tell(Step::Unpack, name, id, message);
                     steps.tell(Step::Invoke, name, id, &[]);
@@ -417,7 +423,6 @@ impl Calls for Answering<'_, '_> {
                 }
             });
         });
-        self.called = Some(id);
         if let Err(panic) = catch_unwind(run) {
             log::error!("{name} panicked: {}", panic_text(&*panic));
             let _ = reply(Err(Fault::new(Fault::INTERNAL, format!("{name} failed inside"))));

@@ -430,8 +430,8 @@ fn nobody_listens() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     match ClientStub::new(&Channel::new(address)).map(|_| ()) {
-        Err(Error::Transport { doing, source }) => {
-            assert_eq!(doing, format!("connecting to {address}"));
+        Err(Error::Connect { address: named, source }) => {
+            assert_eq!(named, address.to_string());
             assert_eq!(source.kind(), ErrorKind::ConnectionRefused);
         }
         other => panic!("{other:?}"),
@@ -448,7 +448,7 @@ fn nobody_accepts() {
         let channel = Channel::new(address).connect_timeout(Duration::from_millis(100));
         let connected: Vec<_> = (0..4).map(|_| channel.connect()).collect();
         match connected.last() {
-            Some(Err(Error::Transport { source, .. })) => {
+            Some(Err(Error::Connect { source, .. })) => {
                 assert_eq!(source.kind(), ErrorKind::TimedOut);
             }
             other => panic!("{other:?}"),
@@ -459,7 +459,7 @@ fn nobody_accepts() {
 #[test]
 fn an_address_that_is_none() {
     let error = ClientStub::new(&Channel::new("127.0.0.1")).map(|_| ()).unwrap_err();
-    assert!(matches!(error, Error::Transport { .. }), "{error}");
+    assert!(matches!(error, Error::Connect { .. }), "{error}");
 }
 
 #[test]

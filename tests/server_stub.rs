@@ -475,7 +475,7 @@ fn a_stop_from_another_thread_ends_the_server() {
     drop(raw);
     server.ended().unwrap();
     let refused = ClientStub::new(&Channel::new(address)).map(|_| ());
-    assert!(matches!(refused, Err(Error::Transport { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Connect { .. })), "{refused:?}");
 }
 
 #[test]

@@ -64,6 +64,9 @@ impl Strategy for ForkPerConnection {
         // parent's end as well as its order to finish, and the parent sees when all are gone.
         let (holder, watched) = lifeline()?;
         let mut children: Vec<ForkedChild> = Vec::new();
+        // What is still buffered would be printed by every child once more. The parent prints
+        // nothing from here on.
+        let _ = stdout().flush();
         loop {
             children.retain(|child| !child.has_ended());
             let next = match children.is_empty() {
@@ -122,8 +125,6 @@ enum Fork {
 impl Fork {
     /// Forks this process.
     fn new() -> io::Result<Fork> {
-        // What is still buffered would be printed by the child a second time.
-        let _ = stdout().flush();
         // SAFETY: fork(2) is unsafe for a process with several threads: the child has only the
         // calling one, and whatever lock another thread held (an allocator's, standard output's)
         // stays locked in it for ever. `Threads` has made sure that there is no other thread but

@@ -118,8 +118,10 @@ impl Server {
     /// The address cannot be bound; or this process is a spawned child, which must not listen.
     pub fn bind(self, address: impl ToSocketAddrs) -> Result<BoundServer> {
         child::refuse_to_listen()?;
-        let failed = |error| Error::transport("listening", error);
-        let listener = tcp::listen(address).map_err(failed)?;
+        let failed = |error| Error::transport("finding the address to listen on", error);
+        let addresses: Vec<SocketAddr> = address.to_socket_addrs().map_err(failed)?.collect();
+        let failed = |error| Error::transport(format!("listening on {}", join(&addresses)), error);
+        let listener = tcp::listen(&addresses).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (holder, lifeline) = lifeline()?;
         let incoming = Incoming::from_listener(listener, lifeline, self.limits.drain)?;
@@ -130,6 +132,10 @@ impl Server {
     pub fn serve(&self, connection: Connection) {
         ServerStub::new(self, connection).serve();
     }
+}
+
+fn join(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 /// A server that listens. Connections wait in the kernel until [`BoundServer::run`] accepts them.

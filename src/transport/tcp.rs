@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
@@ -15,7 +16,7 @@ const BACKLOG: i32 = 1024;
 
 /// Connects to the first of `address`'s addresses that answers within the time.
 pub(crate) fn connect(address: &str, within: Duration) -> Result<Connection> {
-    let failed = |error| Error::transport(format!("connecting to {address}"), error);
+    let failed = |error| Error::Connect { address: address.to_owned(), source: Arc::new(error) };
     let deadline = from_now(within);
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for candidate in address.to_socket_addrs().map_err(failed)? {
@@ -29,9 +30,9 @@ pub(crate) fn connect(address: &str, within: Duration) -> Result<Connection> {
     Err(failed(last))
 }
 
-/// Listens on the first of `address`'s addresses that can be bound.
-pub(crate) fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
+/// Listens on the first of these addresses that can be bound.
+pub(crate) fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(addresses)?;
     // Accepting must never block: a connection can vanish between the poll and the accept.
     listener.set_nonblocking(true)?;
     rustix::net::listen(&listener, BACKLOG)?;

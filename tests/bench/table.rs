@@ -24,6 +24,15 @@ impl Row {
         Row::with_verdict(work, measured, target, verdict, figures)
     }
 
+    /// A row that is there for its figures.
+    pub(crate) fn without_target(
+        work: impl Into<String>,
+        measured: impl Into<String>,
+        figures: impl Into<String>,
+    ) -> Row {
+        Row::with_verdict(work, measured, "-", "", figures)
+    }
+
     /// A row that could not be measured.
     pub(crate) fn failed(work: impl Into<String>, why: impl Into<String>) -> Row {
         Row::with_verdict(work, "-", "-", Row::FAILED, why)
@@ -46,7 +55,7 @@ impl Row {
             verdict,
             figures: figures.into(),
         };
-        eprintln!("{}: {} {}, {}", row.work, row.measured, row.verdict, row.figures);
+        eprintln!("{}: {} {} ({})", row.work, row.measured, row.verdict, row.figures);
         row
     }
 

@@ -25,8 +25,8 @@ pub(crate) struct Call {
     address: String,
     /// The procedure's name.
     method: String,
-    /// The arguments: each is JSON, or else a text. Options go before ADDR.
-    #[arg(value_name = "ARG", allow_hyphen_values = true, trailing_var_arg = true)]
+    /// The arguments: each is JSON, or else a text.
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
     arguments: Vec<String>,
 }
 
@@ -78,14 +78,10 @@ impl Call {
     /// What a person can do about a call without an answer.
     fn tip(&self, error: &Error) -> String {
         match error {
-            Error::Transport { source, .. } => match source.kind() {
+            Error::Connect { address, source } => match source.kind() {
                 ErrorKind::ConnectionRefused => {
-                    format!(
-                        "is a server running? `ninestep serve --listen {}` starts one",
-                        self.address
-                    )
+                    format!("is a server running? `ninestep serve --listen {address}` starts one")
                 }
-                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => AGAIN.to_owned(),
                 _ => "ADDR is HOST:PORT, for instance 127.0.0.1:9000".to_owned(),
             },
             Error::Protocol(_) => "is it a ninestep server that listens there?".to_owned(),

@@ -84,7 +84,7 @@ impl Serve {
         }
         server.serve_if_child()?;
         raise_descriptor_limit();
-        let server = server.bind(&*self.listen).map_err(|error| self.naming_address(error))?;
+        let server = server.bind(&*self.listen)?;
         stop_on_signal(server.stop_handle());
         // Nobody may be left who wants to know. The line is whole when it is flushed, also in a
         // pipe.
@@ -100,16 +100,6 @@ impl Serve {
             (StrategyName::ThreadPool, _) => Box::new(ThreadPool::default()),
             (StrategyName::Process, Some(Start::Fork)) => Box::new(ForkPerConnection::default()),
             (StrategyName::Process, _) => Box::new(SpawnPerConnection::new()),
-        }
-    }
-
-    /// The library is given any kind of address, so it cannot name the one that was typed.
-    fn naming_address(&self, error: Error) -> Error {
-        match error {
-            Error::Transport { source, .. } => {
-                Error::Transport { doing: format!("listening on {}", self.listen), source }
-            }
-            other => other,
         }
     }
 }

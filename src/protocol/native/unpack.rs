@@ -83,35 +83,42 @@ impl<'de> Unpacker<'de> {
 
     /// Checks that a container's visitor took all of it, and that nothing follows the outermost
     /// value.
-    fn close<T>(&mut self, value: T, left: usize) -> Result<T, ValueError> {
+    fn close(&mut self, left: usize) -> Result<(), ValueError> {
         self.depth += 1;
         if left > 0 {
             return Err(ValueError::Unfit(format!("{left} more values than expected")));
         }
-        self.end(value)
+        self.end()
     }
 
-    fn end<T>(&self, value: T) -> Result<T, ValueError> {
+    /// Checks that nothing follows the outermost value.
+    fn end(&self) -> Result<(), ValueError> {
         if self.depth == self.outermost && !self.rest.is_empty() {
             return Err(ValueError::TrailingBytes(self.rest.len()));
         }
-        Ok(value)
+        Ok(())
     }
 
     fn list<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
         let left = self.take_count(1)?;
         let mut items = Items { unpacker: self, left };
-        let value = visitor.visit_seq(&mut items)?;
+        let value = visitor.visit_seq(&mut items);
         let left = items.left;
-        self.close(value, left)
+        if value.is_ok() {
+            self.close(left)?;
+        }
+        value
     }
 
     fn map<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
         let left = self.take_count(6)?;
         let mut items = Items { unpacker: self, left };
-        let value = visitor.visit_map(&mut items)?;
+        let value = visitor.visit_map(&mut items);
         let left = items.left;
-        self.close(value, left)
+        if value.is_ok() {
+            self.close(left)?;
+        }
+        value
     }
 
     fn key(&mut self) -> Result<&'de str, ValueError> {
@@ -125,31 +132,59 @@ impl<'de> Unpacker<'de> {
 impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
     type Error = ValueError;
 
+    /// What the visitor makes of a value is returned as it is, not looked at and moved: moving it
+    /// through erased types would be the largest part of unpacking.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        let value = match self.take_tag()? {
-            tag::NULL => visitor.visit_unit(),
-            tag::BOOL => match take(&mut self.rest, 1)?[0] {
-                0 => visitor.visit_bool(false),
-                1 => visitor.visit_bool(true),
-                other => Err(ValueError::BadBool(other)),
-            },
-            tag::INT => visitor.visit_i64(self.take_eight()?.cast_signed()),
-            tag::BIG_INT => visitor.visit_u64(self.take_eight()?),
-            tag::FLOAT => visitor.visit_f64(f64::from_bits(self.take_eight()?)),
-            tag::TEXT => visitor.visit_borrowed_str(take_text(&mut self.rest)?),
-            tag::BYTES => visitor.visit_borrowed_bytes(take_bytes(&mut self.rest)?),
-            tag::LIST => return self.list(visitor),
-            tag::MAP => return self.map(visitor),
+        match self.take_tag()? {
+            tag::NULL => {
+                self.end()?;
+                visitor.visit_unit()
+            }
+            tag::BOOL => {
+                let byte = take(&mut self.rest, 1)?[0];
+                self.end()?;
+                match byte {
+                    0 => visitor.visit_bool(false),
+                    1 => visitor.visit_bool(true),
+                    other => Err(ValueError::BadBool(other)),
+                }
+            }
+            tag::INT => {
+                let bits = self.take_eight()?;
+                self.end()?;
+                visitor.visit_i64(bits.cast_signed())
+            }
+            tag::BIG_INT => {
+                let bits = self.take_eight()?;
+                self.end()?;
+                visitor.visit_u64(bits)
+            }
+            tag::FLOAT => {
+                let bits = self.take_eight()?;
+                self.end()?;
+                visitor.visit_f64(f64::from_bits(bits))
+            }
+            tag::TEXT => {
+                let text = take_text(&mut self.rest)?;
+                self.end()?;
+                visitor.visit_borrowed_str(text)
+            }
+            tag::BYTES => {
+                let bytes = take_bytes(&mut self.rest)?;
+                self.end()?;
+                visitor.visit_borrowed_bytes(bytes)
+            }
+            tag::LIST => self.list(visitor),
+            tag::MAP => self.map(visitor),
             other => Err(ValueError::UnknownTag(other)),
-        }?;
-        self.end(value)
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         if self.peek_tag()? == tag::NULL {
             self.take_tag()?;
-            let value = visitor.visit_none()?;
-            return self.end(value);
+            self.end()?;
+            return visitor.visit_none();
         }
         visitor.visit_some(self)
     }
@@ -169,8 +204,8 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
         }
         self.take_tag()?;
         let bytes = take_bytes(&mut self.rest)?;
-        let value = visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied()))?;
-        self.end(value)
+        self.end()?;
+        visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied()))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -182,15 +217,18 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
         match self.take_tag()? {
             tag::TEXT => {
                 let variant = take_text(&mut self.rest)?;
-                let value = visitor.visit_enum(BorrowedStrDeserializer::new(variant))?;
-                self.end(value)
+                self.end()?;
+                visitor.visit_enum(BorrowedStrDeserializer::new(variant))
             }
             tag::MAP => {
                 if self.take_count(6)? != 1 {
                     return Err(ValueError::Unfit("an enum's map has one entry".to_owned()));
                 }
-                let value = visitor.visit_enum(Variant { unpacker: self })?;
-                self.close(value, 0)
+                let value = visitor.visit_enum(Variant { unpacker: self });
+                if value.is_ok() {
+                    self.close(0)?;
+                }
+                value
             }
             other => Err(de::Error::invalid_type(
                 Unexpected::Other(tag::name(other)),

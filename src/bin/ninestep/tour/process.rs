@@ -151,3 +151,60 @@ impl ServerProcess {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    fn shell(script: &str) -> Process {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Process::spawn(command, script.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_silent_process_is_an_error_in_time() {
+        let process = shell("exec sleep 60");
+        let error = process.first_line(Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error, "it printed nothing within 50ms");
+    }
+
+    #[test]
+    fn a_process_that_ends_silently_is_an_error_at_once() {
+        let error = shell("exit 0").first_line(PATIENCE).unwrap_err();
+        assert_eq!(error, "it ended and printed nothing");
+    }
+
+    #[test]
+    fn both_streams_are_read() {
+        let printed = shell("echo one; echo two >&2").finish("testing").unwrap();
+        assert_eq!(printed, ["one", "two"]);
+    }
+
+    #[test]
+    fn a_failure_says_what_was_printed_and_what_to_run() {
+        let failure = shell("echo no room >&2; exit 3").finish("testing").unwrap_err();
+        let text = format!("{failure}; {}", failure.tip());
+        for part in ["while testing: exit status: 3", "no room", "run: echo no room >&2; exit 3"] {
+            assert!(text.contains(part), "{text:?} has no {part:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_asked_to_end() {
+        let mut process = shell("trap 'echo bye; exit 7' TERM; echo up; while :; do :; done");
+        assert_eq!(process.first_line(PATIENCE), Ok("up".to_owned()));
+        let (printed, status) = process.end().unwrap();
+        assert_eq!((printed.as_slice(), status.code()), (&["bye".to_owned()][..], Some(7)));
+    }
+
+    #[test]
+    fn a_process_that_does_not_end_is_killed() {
+        let mut process = shell("trap '' TERM; echo up; exec sleep 60");
+        assert_eq!(process.first_line(PATIENCE), Ok("up".to_owned()));
+        let (_, status) = process.end().unwrap();
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
+    }
+}

@@ -19,7 +19,7 @@ pub(super) fn show(out: &mut impl Write) -> Result<(), Failure> {
     let mut printed = client.finish("calling add(10, 5)")?;
     printed.extend(server.stop()?);
     let mut steps: Vec<Recorded> = printed.iter().filter_map(|line| trace::read(line)).collect();
-    // Time would not do: see `print`.
+    // Not by time: the server can have the message before the client tells step 3.
     steps.sort_by_key(|step| step.step);
     if steps.iter().map(|step| step.step).ne(Step::ALL) {
         return Err(missing);

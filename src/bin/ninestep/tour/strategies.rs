@@ -40,13 +40,14 @@ const VISITS: usize = 12;
 
 /// Measures each strategy, and prints the table.
 pub(super) fn show(out: &mut impl Write) -> Result<(), Failure> {
-    let mut progress = Progress::show("  counting processes and threads …");
+    let progress = Progress::show("  counting processes and threads …");
     let served_by = STRATEGIES.iter().map(|(_, options)| served_by(options));
     let served_by: Vec<String> = served_by.collect::<Result<_, _>>()?;
     // The servers below inherit this. Whether client and server share a core makes a difference of
     // a factor of three, so it must not be chance.
     let pinned = use_one_core();
-    progress.change("  measuring calls and connections …");
+    drop(progress);
+    let progress = Progress::show("  measuring calls and connections …");
     let (calls, connections) = rates()?;
     drop(progress);
 
@@ -193,10 +194,6 @@ impl Progress {
         progress
     }
 
-    fn change(&mut self, text: &str) {
-        *self = Progress::show(text);
-    }
-
     fn print(&self, text: &str) {
         if io::stderr().is_terminal() {
             let _ = write!(io::stderr(), "\r{text}\r");
@@ -207,5 +204,26 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.print(&" ".repeat(self.width));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded;
+
+    #[test]
+    fn rates_have_two_digits_and_commas() {
+        for (rate, text) in [
+            (0.0, "0"),
+            (7.4, "7"),
+            (98.6, "99"),
+            (647.3, "650"),
+            (996.0, "1,000"),
+            (4_949.0, "4,900"),
+            (138_400.0, "140,000"),
+            (1_234_567.0, "1,200,000"),
+        ] {
+            assert_eq!(rounded(rate), text);
+        }
     }
 }

@@ -1,0 +1,281 @@
+//! `ninestep serve` and `ninestep call`, as their user sees them.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const STRATEGIES: [&[&str]; 5] = [
+    &["--strategy", "single"],
+    &["--strategy", "thread"],
+    &["--strategy", "thread-pool"],
+    &["--strategy", "process", "--start", "fork"],
+    &["--strategy", "process", "--start", "spawn"],
+];
+
+fn ninestep(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ninestep"));
+    command.args(arguments).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What a process printed until its end, which must come soon.
+#[derive(Debug)]
+struct Printed {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Printed {
+    fn by(child: Child) -> Printed {
+        let pid = Pid::from_child(&child);
+        let (sender, ended) = mpsc::channel();
+        thread::spawn(move || sender.send(child.wait_with_output()));
+        let Ok(output) = ended.recv_timeout(Duration::from_secs(30)) else {
+            let _ = kill_process(pid, Signal::KILL);
+            panic!("a process did not end");
+        };
+        let Output { status, stdout, stderr } = output.unwrap();
+        assert!(!stdout.contains(&0x1b) && !stderr.contains(&0x1b), "colour in a pipe");
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Printed { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// Nothing on standard output, and these texts on standard error.
+    #[track_caller]
+    fn fails(self, code: i32, texts: &[&str]) {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{}", self.stderr);
+        for text in texts {
+            assert!(self.stderr.contains(text), "{text:?} is not in:\n{}", self.stderr);
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Printed {
+    Printed::by(ninestep(arguments).spawn().unwrap())
+}
+
+/// A server that listens.
+struct Serving {
+    child: Option<Child>,
+    stdout: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Serving {
+    fn start(options: &[&str]) -> Serving {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
+        let mut child = ninestep(&arguments).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Serving { child: Some(child), stdout, address: String::new() };
+        let mut line = String::new();
+        server.stdout.read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening on ").unwrap();
+        assert_ne!(address.parse::<SocketAddr>().unwrap().port(), 0);
+        server.address = address.to_owned();
+        server
+    }
+
+    fn call(&self, arguments: &[&str]) -> Printed {
+        run(&[&["call", &self.address], arguments].concat())
+    }
+
+    /// What it printed after its first line.
+    fn stop(mut self, signal: Signal) -> Printed {
+        let child = self.child.take().unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let mut printed = Printed::by(child);
+        self.stdout.read_to_string(&mut printed.stdout).unwrap();
+        printed
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
+fn every_strategy_says_once_where_it_listens_and_stops_on_a_signal() {
+    for (options, signal) in STRATEGIES.into_iter().zip([Signal::INT, Signal::TERM].iter().cycle())
+    {
+        let server = Serving::start(options);
+        for _ in 0..3 {
+            let printed = server.call(&["add", "10", "5"]);
+            assert_eq!((printed.code, printed.stdout.as_str()), (Some(0), "15\n"), "{options:?}");
+            assert_eq!(printed.stderr, "", "{options:?}");
+        }
+        let printed = server.stop(*signal);
+        assert_eq!(printed.code, Some(0), "{options:?}");
+        assert_eq!((printed.stdout.as_str(), printed.stderr.as_str()), ("", ""), "{options:?}");
+    }
+}
+
+#[test]
+fn a_result_is_json_and_an_argument_is_json_or_text() {
+    let server = Serving::start(&[]);
+    let cases: [(&[&str], &str); 9] = [
+        (&["ping"], r#""pong""#),
+        (&["add", "10", "-5"], "5"),
+        (&["divide", "1", "4"], "0.25"),
+        (&["sayHi", "Ada"], r#""Hi Ada!""#),
+        (&["sayHi", r#""10""#], r#""Hi 10!""#),
+        (&["sleep", "0"], "null"),
+        (&["echo", r#"{"list": [1, 2.5, null, true]}"#], r#"{"list":[1,2.5,null,true]}"#),
+        (&["multiply", "-2", "4", "--timeout", "20"], "-8"),
+        (&["echo", "--", "--trace"], r#""--trace""#),
+    ];
+    for (arguments, result) in cases {
+        let printed = server.call(arguments);
+        assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert_eq!(printed.stdout, format!("{result}\n"));
+    }
+}
+
+#[test]
+fn a_fault_is_code_1() {
+    let server = Serving::start(&[]);
+    server.call(&["divide", "1", "0"]).fails(1, &["fault 1: division by zero\n"]);
+    server.call(&["ad", "1"]).fails(1, &["fault -32601: ", r#""ad""#]);
+    server.call(&["add", "1"]).fails(1, &["fault -32602: expected (a: i64, b: i64)"]);
+    server.call(&["panic"]).fails(1, &["fault -32601: "]);
+}
+
+#[test]
+fn trouble_must_be_asked_for() {
+    let server = Serving::start(&["--with-trouble"]);
+    server.call(&["panic"]).fails(1, &["fault -32603: "]);
+    assert_eq!(server.call(&["ping"]).code, Some(0));
+}
+
+#[test]
+fn a_call_that_nobody_can_answer_is_code_2() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let timeout = run(&["call", "--timeout", "0.1", &address, "ping"]);
+    timeout.fails(2, &["error: no reply within 100ms", "tip: ", "may have executed", "--timeout"]);
+
+    drop(listener);
+    let refused = run(&["call", &address, "ping"]);
+    let start = format!("tip: is a server running? `ninestep serve --listen {address}` starts one");
+    refused.fails(2, &[&format!("error: connecting to {address} failed"), &start]);
+
+    let nowhere = run(&["call", "nowhere", "ping"]);
+    nowhere.fails(2, &["error: connecting to nowhere failed", "tip: ADDR is HOST:PORT"]);
+}
+
+/// The address of a peer that answers one connection with these bytes and closes it.
+fn peer(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || -> io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        // All of the call of `ping`, or closing would reset the connection.
+        stream.read_exact(&mut [0; 30])?;
+        stream.write_all(answer)
+    });
+    address
+}
+
+#[test]
+fn a_peer_that_is_no_server_is_code_2() {
+    let printed = run(&["call", &peer(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "ping"]);
+    printed.fails(2, &["error: the peer broke the protocol", "is it a ninestep server"]);
+    let printed = run(&["call", &peer(b""), "ping"]);
+    printed.fails(2, &["error: ", "tip: the server may have executed the call all the same"]);
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_named_with_what_to_do() {
+    let server = Serving::start(&[]);
+    let printed = run(&["serve", "--listen", &server.address]);
+    let error = format!("error: listening on {} failed: Address already in use", server.address);
+    printed.fails(2, &[&error, "tip: another program listens there", "--listen"]);
+
+    let printed = run(&["serve", "--listen", "nowhere"]);
+    printed.fails(
+        2,
+        &["error: finding the address to listen on failed", "tip: --listen takes HOST:PORT"],
+    );
+
+    // TEST-NET-1 (RFC 5737) is nobody's address.
+    let printed = run(&["serve", "--listen", "192.0.2.1:0"]);
+    printed.fails(2, &["error: listening on 192.0.2.1:0 failed", "tip: this machine does not"]);
+}
+
+#[test]
+fn a_wrong_command_line_is_code_2() {
+    run(&["serve", "--strategy", "best"]).fails(2, &["'best'", "thread-pool", "process"]);
+    run(&["serve", "--start", "fork"]).fails(2, &["error: --start", "--strategy process"]);
+    for time in ["0", "-1", "nan", "soon", "1e300"] {
+        let option = format!("--timeout={time}");
+        run(&["call", &option, "127.0.0.1:1", "ping"]).fails(2, &["above 0", "--timeout"]);
+    }
+    run(&["call", "127.0.0.1:1"]).fails(2, &["<METHOD>", "--help"]);
+    run(&["sever"]).fails(2, &["'sever'", "'serve'"]);
+}
+
+#[test]
+fn steps_are_traced_on_standard_error_by_both_sides() {
+    for options in STRATEGIES {
+        let server = Serving::start(&[options, &["--trace"]].concat());
+        let client = run(&["call", "--trace", &server.address, "add", "10", "5"]);
+        assert_eq!((client.code, client.stdout.as_str()), (Some(0), "15\n"));
+        assert_eq!(steps(&client.stderr), [1, 2, 3, 8, 9]);
+        let server = server.stop(Signal::TERM);
+        assert_eq!((server.code, server.stdout.as_str()), (Some(0), ""));
+        assert_eq!(steps(&server.stderr), [4, 5, 6, 7], "{options:?}");
+    }
+}
+
+/// The numbers of the steps; each line must be one.
+fn steps(stderr: &str) -> Vec<u64> {
+    let step = |line: &str| {
+        let json = line.strip_prefix("@step ").unwrap();
+        let json: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert!(json["process"].is_u64() && json["thread"].is_u64() && json["at_us"].is_f64());
+        json["step"].as_u64().unwrap()
+    };
+    stderr.lines().map(step).collect()
+}
+
+#[test]
+fn help_shows_how_to_begin() {
+    for (arguments, texts) in [
+        (&["--help"][..], &["the tour", "ninestep serve", "ninestep call 127.0.0.1:9000 add 10 5"]),
+        (&["serve", "--help"], &["--strategy", "[default: 127.0.0.1:9000]", "sayHi"]),
+        (&["call", "--help"], &["ADDR", "Exit codes:", "--timeout 0.5"]),
+    ] {
+        let printed = run(arguments);
+        assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
+        for text in texts {
+            assert!(printed.stdout.contains(text), "{text:?} is not in:\n{}", printed.stdout);
+        }
+    }
+}
+
+#[test]
+fn errors_have_colour_where_it_is_wanted() {
+    let output = ninestep(&["call", "nowhere", "ping"]).env("CLICOLOR_FORCE", "1").output();
+    let stderr = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(stderr.starts_with("\x1b["), "{stderr:?}");
+}
+
+#[test]
+fn a_result_that_nobody_reads_is_no_panic() {
+    let server = Serving::start(&[]);
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let output = ninestep(&["call", &server.address, "ping"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
