@@ -299,8 +299,9 @@ fn a_notification_that_makes_no_sense_is_not_answered() {
 
 #[test]
 fn memory_stays_flat() {
-    within("2,000 bad connections", || {
-        let server = ServerProcess::serve(&["--strategy", "thread"]);
+    let server = ServerProcess::serve(&["--strategy", "thread"]);
+    let _killer = server.killer();
+    within("2,000 bad connections", move || {
         let bad: [Vec<u8>; 6] = [
             b"GET / HTTP/1.1\r\n\r\n".to_vec(),
             [&GREETING[..], &u32::MAX.to_be_bytes()].concat(),

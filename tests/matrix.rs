@@ -57,6 +57,7 @@ const STRATEGIES: [Strategy; 5] = [
 fn for_each(behaviour: impl Fn(Strategy, ServerProcess) + Copy + Send + 'static) {
     for strategy in STRATEGIES {
         let server = ServerProcess::serve(strategy.arguments);
+        let _killer = server.killer();
         within(strategy.name, move || behaviour(strategy, server));
     }
 }

@@ -187,7 +187,7 @@ mod command {
     use ninestep::Value;
     use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 
-    use super::support::{Raw, ServerProcess, call, eventually, within};
+    use super::support::{Raw, ServerProcess, call, eventually};
 
     /// The inodes of all sockets of this machine that listen.
     fn listening() -> HashSet<String> {
@@ -281,8 +281,7 @@ mod command {
             assert_eq!(client.frame().bye(), 2, "{start}");
             assert_eq!(client.next_frame(), None, "{start}");
             drop(client);
-            let start = start.to_owned();
-            let (status, _) = within(&start.clone(), move || server.ended(&start));
+            let (status, _) = server.ended(start);
             assert_eq!(status.code(), Some(0));
         }
     }

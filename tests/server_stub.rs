@@ -32,6 +32,18 @@ fn serving(procedures: Procedures) -> ServerThread {
     threads(Server::new(procedures))
 }
 
+/// Limits that no test meets, unless it sets one.
+const PATIENT: Limits = {
+    let an_hour = Duration::from_secs(3_600);
+    Limits {
+        first_message: an_hour,
+        message: an_hour,
+        idle: an_hour,
+        write: an_hour,
+        drain: an_hour,
+    }
+};
+
 /// A call with a deadline.
 fn call_within(id: u32, milliseconds: u32, procedure: &str, arguments: impl Serialize) -> Vec<u8> {
     let mut body = call_body(procedure.as_bytes(), &packed(arguments));
@@ -330,7 +342,7 @@ fn a_client_that_never_stops_talking_is_left() {
 
 #[test]
 fn whoever_says_nothing_is_bidden_farewell() {
-    let limits = Limits { first_message: Duration::from_millis(50), ..Limits::default() };
+    let limits = Limits { first_message: Duration::from_millis(50), ..PATIENT };
     let server = threads(Server::new(demo::procedures()).limits(limits));
     for greeting in [&b""[..], &GREETING[..3], &GREETING] {
         let before = Instant::now();
@@ -356,7 +368,7 @@ fn whoever_says_nothing_is_bidden_farewell() {
 
 #[test]
 fn the_first_message_has_one_limit_however_slowly_it_comes() {
-    let limits = Limits { first_message: Duration::from_millis(100), ..Limits::default() };
+    let limits = Limits { first_message: Duration::from_millis(100), ..PATIENT };
     let server = threads(Server::new(demo::procedures()).limits(limits));
     within("a client that is slow on purpose", move || {
         let mut raw = Raw::connect(server.address());
@@ -373,7 +385,7 @@ fn the_first_message_has_one_limit_however_slowly_it_comes() {
 
 #[test]
 fn half_a_message_is_waited_for_so_long() {
-    let limits = Limits { message: Duration::from_millis(50), ..Limits::default() };
+    let limits = Limits { message: Duration::from_millis(50), ..PATIENT };
     let server = threads(Server::new(demo::procedures()).limits(limits));
     let mut raw = server.raw();
     assert_eq!(raw.ask(1, "add", (1, 2)).result(), Value::Int(3));
@@ -389,7 +401,7 @@ fn half_a_message_is_waited_for_so_long() {
 
 #[test]
 fn an_idle_client_is_bidden_farewell() {
-    let limits = Limits { idle: Duration::from_millis(50), ..Limits::default() };
+    let limits = Limits { idle: Duration::from_millis(50), ..PATIENT };
     let server = threads(Server::new(demo::procedures()).limits(limits));
     let mut raw = server.raw();
     assert_eq!(raw.ask(3, "add", (1, 2)).result(), Value::Int(3));
@@ -402,7 +414,7 @@ fn an_idle_client_is_bidden_farewell() {
 #[test]
 fn a_client_that_does_not_read_is_given_up() {
     within("a client that does not read", || {
-        let limits = Limits { write: Duration::from_millis(100), ..Limits::default() };
+        let limits = Limits { write: Duration::from_millis(100), ..PATIENT };
         let server = threads(Server::new(demo::procedures()).limits(limits));
         let mut raw = server.raw();
         let echo = call(1, "echo", ("x".repeat(1 << 20),));

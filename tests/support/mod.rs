@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fs, panic};
@@ -49,9 +50,27 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Kills and reaps a process when it is dropped.
+#[derive(Clone)]
+pub struct Killer(Arc<Mutex<Child>>);
+
+impl Killer {
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Killer {
+    fn drop(&mut self) {
+        // It may have ended already, as it should.
+        let _ = self.child().kill();
+        let _ = self.child().wait();
+    }
+}
+
 /// A server in a process of its own, which is killed when this is dropped.
 pub struct ServerProcess {
-    child: Child,
+    child: Killer,
     address: SocketAddr,
     stdout: BufReader<ChildStdout>,
 }
@@ -80,7 +99,7 @@ impl ServerProcess {
                 }
             }
         });
-        ServerProcess { child, address, stdout }
+        ServerProcess { child: Killer(Arc::new(Mutex::new(child))), address, stdout }
     }
 
     /// Where it listens.
@@ -90,7 +109,12 @@ impl ServerProcess {
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.child().id()
+    }
+
+    /// What kills it even if the thread that has this hangs.
+    pub fn killer(&self) -> Killer {
+        self.child.clone()
     }
 
     /// The library's client, connected to it.
@@ -100,21 +124,23 @@ impl ServerProcess {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
+        kill_process(Pid::from_child(&self.child.child()), signal).expect("the process is there");
     }
 
     /// Waits until the server and every process that it started have ended: they all hold its
     /// standard output. The second value is what they still printed.
     pub fn ended(mut self, who: &str) -> (ExitStatus, String) {
-        let (status, output, server) = within(&format!("{who}: the end of all processes"), {
-            move || {
-                let mut output = String::new();
-                self.stdout.read_to_string(&mut output).expect("the output is text");
-                (self.child.wait().expect("the server is our child"), output, self)
-            }
-        });
-        drop(server);
-        (status, output)
+        let _killer = self.killer();
+        within(&format!("{who}: the end of all processes"), move || {
+            let mut output = String::new();
+            self.stdout.read_to_string(&mut output).expect("the output is text");
+            let mut status = None;
+            eventually("the exit status", || {
+                status = self.child.child().try_wait().expect("the server is our child");
+                status.is_some()
+            });
+            (status.expect("it has ended"), output)
+        })
     }
 
     /// The processes that this one has started and not reaped, as `(pid, state)`.
@@ -130,14 +156,6 @@ impl ServerProcess {
     /// How many descriptors it holds.
     pub fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the process is there").count()
-    }
-}
-
-impl Drop for ServerProcess {
-    fn drop(&mut self) {
-        // It may have ended already, as it should.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
