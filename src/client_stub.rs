@@ -4,6 +4,7 @@
 //! whoever waits for an outcome reads, if nobody else does, and hands on what belongs to others.
 //! A lone caller waits for nothing but its own reply, and leaves no note of itself anywhere.
 
+use std::cell::OnceCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Fault, Outgoing};
-use crate::pending::{Deliver, Pending, Slot};
+use crate::pending::{Deliver, Pending, SharedSlot, Slot};
 use crate::protocol::{Arrived, Finder, Protocol, Side};
 use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
@@ -113,7 +114,7 @@ impl ClientStub {
         if wire.is_closed() {
             return Err(Error::Closed { sent: false });
         }
-        let (id, slot) = (wire.next_id(), Slot::<T>::new());
+        let (id, slot) = (wire.next_id(), OnceCell::<Result<T>>::new());
         let mut leading = leading.owning(id, &slot);
         let (deadline, timeout) = self.deadline().unzip();
         writer.begin(&*wire.protocol);
@@ -121,9 +122,9 @@ impl ClientStub {
         wire.write(&mut writer, Some(&mut leading))?;
         wire.steps.tell(Step::Send, procedure, id, &writer.buffer);
         drop(writer);
-        leading.read_until_filled(&slot, deadline);
+        leading.read_until(|| slot.get().is_some(), deadline);
         drop(leading);
-        let outcome = slot.take();
+        let outcome = slot.into_inner();
         wire.steps.tell(Step::Result, "", id, &[]);
         outcome.unwrap_or_else(|| Err(Error::Timeout(timeout.unwrap_or_default())))
     }
@@ -400,7 +401,7 @@ impl Wire {
     }
 
     /// Notes a call under a number of its own.
-    fn insert(&self, slot: Arc<dyn Deliver>) -> Result<u32> {
+    fn insert(&self, slot: SharedSlot) -> Result<u32> {
         let mut pending = lock(&self.pending);
         // Checked under the lock: who closes the connection then tells all calls that are noted.
         if self.is_closed() {
@@ -469,13 +470,13 @@ impl Wire {
                 return Err(Error::Timeout(timeout));
             }
             if let Some(mut leading) = self.try_lead() {
-                leading.read_until_filled(slot, end);
+                leading.read_until(|| slot.is_filled(), end);
                 continue;
             }
             lock(&self.pending).park(id, thread::current());
             // Whoever read a moment ago may have left, or filled the slot, before the note above.
             match self.try_lead() {
-                Some(mut leading) => leading.read_until_filled(slot, end),
+                Some(mut leading) => leading.read_until(|| slot.is_filled(), end),
                 None if slot.is_filled() => {}
                 None => match end {
                     Some(end) => {
@@ -550,9 +551,9 @@ impl<'a> Leading<'a> {
         Leading { wire: self.wire, reader: self.reader.take(), own: Some((id, slot)) }
     }
 
-    /// Reads until the slot is filled or the deadline has passed.
-    fn read_until_filled<T>(&mut self, slot: &Slot<T>, deadline: Option<Instant>) {
-        while !slot.is_filled() {
+    /// Reads until the reader's own slot is filled or the deadline has passed.
+    fn read_until(&mut self, filled: impl Fn() -> bool, deadline: Option<Instant>) {
+        while !filled() {
             let woken = match deadline {
                 None => Ok(Wake::Ready),
                 Some(_) => wait_for(&self.wire.connection, PollFlags::IN, deadline),
@@ -584,7 +585,9 @@ impl<'a> Leading<'a> {
             Some(_) => {}
         }
         let news = News { wire, own: *own };
-        while let Some(message) = finder.find(input.unread())? {
+        while !input.unread().is_empty()
+            && let Some(message) = finder.find(input.unread())?
+        {
             let bytes = &input.unread()[message.clone()];
             wire.protocol.unpack(bytes, &mut |arrived| news.deliver(arrived, bytes))?;
             input.consume(message.end);

@@ -1,17 +1,70 @@
 //! What travels, before it is bytes: a call one way; a result or a [`Fault`] the other way.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::Instant;
 
+use serde::de::{Deserialize, DeserializeSeed};
+use serde::ser::Serialize;
+
 use crate::error::Execution;
+use crate::protocol::native::{Packer, Unpacker, ValueError};
 use crate::value::Value;
 
 /// The arguments of a call, or the value of a reply, while they are still bytes: whoever knows
-/// the type deserializes it.
-pub type Packed<'a, 'de> = &'a mut (dyn erased_serde::Deserializer<'de> + 'a);
+/// the type unpacks them.
+///
+/// The types are hidden behind `erased-serde`, so that one procedure answers on every wire. The
+/// native wire has a door of its own, because each hidden call there costs about as much as the
+/// byte that it reads.
+pub enum Packed<'a, 'de> {
+    /// On the native wire.
+    Native(&'a mut Unpacker<'de>),
+    /// On any other.
+    Other(&'a mut (dyn erased_serde::Deserializer<'de> + 'a)),
+}
+
+impl<'de> Packed<'_, 'de> {
+    /// Reads a value of type `T`.
+    ///
+    /// # Errors
+    /// The bytes are no such value; the text says why.
+    pub fn unpack<T: Deserialize<'de>>(self) -> Result<T, String> {
+        self.unpack_seed(PhantomData)
+    }
+
+    pub(crate) fn unpack_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, String> {
+        match self {
+            Packed::Native(unpacker) => seed.deserialize(unpacker).map_err(|why| why.to_string()),
+            Packed::Other(packed) => seed.deserialize(packed).map_err(|why| why.to_string()),
+        }
+    }
+}
+
+/// A value that is to become bytes: anything that serde can serialize.
+pub trait Pack {
+    /// For the native wire.
+    ///
+    /// # Errors
+    /// The value has no form there.
+    fn pack(&self, packer: &mut Packer<'_>) -> Result<(), ValueError>;
+
+    /// For any other.
+    fn as_serde(&self) -> &dyn erased_serde::Serialize;
+}
+
+impl<T: Serialize> Pack for T {
+    fn pack(&self, packer: &mut Packer<'_>) -> Result<(), ValueError> {
+        self.serialize(packer)
+    }
+
+    fn as_serde(&self) -> &dyn erased_serde::Serialize {
+        self
+    }
+}
 
 /// How a procedure ended: its result, ready to be packed, or a fault.
-pub type Outcome<'a> = Result<&'a dyn erased_serde::Serialize, Fault>;
+pub type Outcome<'a> = Result<&'a dyn Pack, Fault>;
 
 /// A call as the client stub hands it to a protocol.
 pub struct Outgoing<'a> {
@@ -20,7 +73,7 @@ pub struct Outgoing<'a> {
     /// The procedure's name.
     pub procedure: &'a str,
     /// A tuple or a sequence (by position), or a struct or a map (by name).
-    pub arguments: &'a dyn erased_serde::Serialize,
+    pub arguments: &'a dyn Pack,
     /// When the caller stops waiting, if ever.
     pub deadline: Option<Instant>,
 }

@@ -1,5 +1,6 @@
 //! Which calls wait for a reply, and which threads wait for a call. Bookkeeping without I/O.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use crate::message::{Fault, Packed};
 /// The calls of one connection.
 #[derive(Default)]
 pub(crate) struct Pending {
-    calls: HashMap<u32, Arc<dyn Deliver>>,
+    calls: HashMap<u32, SharedSlot>,
     /// Threads that sleep until their call's outcome is there, or until they shall read.
     parked: Vec<(u32, Thread)>,
 }
@@ -22,7 +23,7 @@ pub(crate) struct Pending {
 impl Pending {
     /// Notes a call under this number, unless another call has it: numbers come again after
     /// four billion calls.
-    pub(crate) fn insert(&mut self, id: u32, slot: Arc<dyn Deliver>) -> bool {
+    pub(crate) fn insert(&mut self, id: u32, slot: SharedSlot) -> bool {
         match self.calls.entry(id) {
             Entry::Occupied(_) => false,
             Entry::Vacant(place) => {
@@ -34,7 +35,7 @@ impl Pending {
 
     /// Takes the call that an outcome belongs to. Once it is delivered, [`unpark`](Pending::unpark)
     /// tells whom to wake: not before, or a caller that goes to sleep meanwhile sleeps on.
-    pub(crate) fn take(&mut self, id: u32) -> Option<Arc<dyn Deliver>> {
+    pub(crate) fn take(&mut self, id: u32) -> Option<SharedSlot> {
         self.calls.remove(&id)
     }
 
@@ -66,13 +67,32 @@ impl Pending {
     }
 }
 
-/// Where an outcome is delivered to, whatever its type.
-pub(crate) trait Deliver: Send + Sync {
+/// Where an outcome is delivered to, whatever its type. The first one counts: an error that comes
+/// after it is others'.
+pub(crate) trait Deliver {
     /// Unpacks a result, or keeps a fault.
     fn outcome(&self, outcome: Result<Packed<'_, '_>, Fault>);
 
     /// Keeps an error that is not the procedure's.
     fn fail(&self, why: Error);
+}
+
+/// A slot that the caller and whoever reads have in common.
+pub(crate) type SharedSlot = Arc<dyn Deliver + Send + Sync>;
+
+fn unpacked<T: DeserializeOwned>(outcome: Result<Packed<'_, '_>, Fault>) -> Result<T> {
+    outcome.map_err(Error::Fault)?.unpack().map_err(Error::Unpack)
+}
+
+/// Where the outcome waits of a caller who reads it himself.
+impl<T: DeserializeOwned> Deliver for OnceCell<Result<T>> {
+    fn outcome(&self, outcome: Result<Packed<'_, '_>, Fault>) {
+        let _ = self.set(unpacked(outcome));
+    }
+
+    fn fail(&self, why: Error) {
+        let _ = self.set(Err(why));
+    }
 }
 
 /// Where a call's outcome waits for its caller: it knows the type, so a result is unpacked once,
@@ -97,7 +117,6 @@ impl<T> Slot<T> {
         self.filled.load(Ordering::Acquire)
     }
 
-    /// The first outcome counts: an error that comes after it is others'.
     fn fill(&self, outcome: Result<T>) {
         if !self.is_filled() {
             *self.lock() = Some(outcome);
@@ -112,10 +131,7 @@ impl<T> Slot<T> {
 
 impl<T: DeserializeOwned + Send> Deliver for Slot<T> {
     fn outcome(&self, outcome: Result<Packed<'_, '_>, Fault>) {
-        self.fill(match outcome {
-            Ok(packed) => T::deserialize(packed).map_err(|why| Error::Unpack(why.to_string())),
-            Err(fault) => Err(Error::Fault(fault)),
-        });
+        self.fill(unpacked(outcome));
     }
 
     fn fail(&self, why: Error) {

@@ -230,7 +230,7 @@ trait Procedure: Send + Sync {
         &self,
         arguments: Packed<'_, '_>,
         tell: &mut dyn FnMut(Stage<'_>),
-    ) -> Result<(), erased_serde::Error>;
+    ) -> Result<(), String>;
 }
 
 struct Typed<H, Marker> {
@@ -244,7 +244,7 @@ impl<Marker, H: Handler<Marker>> Procedure for Typed<H, Marker> {
         &self,
         arguments: Packed<'_, '_>,
         tell: &mut dyn FnMut(Stage<'_>),
-    ) -> Result<(), erased_serde::Error> {
+    ) -> Result<(), String> {
         self.handler.handle(self.names, arguments, Teller(tell))
     }
 }
@@ -264,8 +264,8 @@ where
         &self,
         arguments: Packed<'_, '_>,
         tell: &mut dyn FnMut(Stage<'_>),
-    ) -> Result<(), erased_serde::Error> {
-        let arguments = T::deserialize(arguments)?;
+    ) -> Result<(), String> {
+        let arguments: T = arguments.unpack()?;
         tell(Stage::Unpacked);
         (self.handler)(arguments).give(Teller(tell));
         Ok(())
@@ -301,7 +301,7 @@ pub trait Handler<Marker>: Send + Sync + 'static {
         names: &'static [&'static str],
         arguments: Packed<'_, '_>,
         teller: Teller<'_>,
-    ) -> Result<(), erased_serde::Error>;
+    ) -> Result<(), String>;
 }
 
 /// What a procedure may return: a plain value, or a `Result` whose error becomes a fault.
@@ -349,27 +349,25 @@ impl<T: Serialize, E: Into<Fault>> Returns<Fallible> for Result<T, E> {
 /// The arguments of a procedure, on their way from a list or a map to a tuple.
 struct ArgumentsVisitor<Tuple> {
     names: &'static [&'static str],
+    count: usize,
     tuple: PhantomData<Tuple>,
 }
 
-impl<Tuple> ArgumentsVisitor<Tuple> {
-    fn read<'de, D>(
-        names: &'static [&'static str],
-        count: usize,
-        from: D,
-    ) -> Result<Tuple, D::Error>
-    where
-        D: Deserializer<'de>,
-        Self: Visitor<'de, Value = Tuple>,
-    {
-        let visitor = ArgumentsVisitor { names, tuple: PhantomData };
-        if names.is_empty() {
-            from.deserialize_tuple(count, visitor)
-        } else {
-            from.deserialize_struct("arguments", names, visitor)
+impl<'de, Tuple> DeserializeSeed<'de> for ArgumentsVisitor<Tuple>
+where
+    Self: Visitor<'de, Value = Tuple>,
+{
+    type Value = Tuple;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tuple, D::Error> {
+        match self.names {
+            [] => deserializer.deserialize_tuple(self.count, self),
+            names => deserializer.deserialize_struct("arguments", names, self),
         }
     }
+}
 
+impl<Tuple> ArgumentsVisitor<Tuple> {
     /// How an error names an argument.
     fn label(&self, index: usize) -> String {
         match self.names.get(index) {
@@ -457,8 +455,9 @@ macro_rules! handlers {
                 names: &'static [&'static str],
                 arguments: Packed<'_, '_>,
                 teller: Teller<'_>,
-            ) -> Result<(), erased_serde::Error> {
-                let ($($value,)*) = ArgumentsVisitor::<($($T,)*)>::read(names, $count, arguments)?;
+            ) -> Result<(), String> {
+                let visitor = ArgumentsVisitor { names, count: $count, tuple: PhantomData };
+                let ($($value,)*): ($($T,)*) = arguments.unpack_seed(visitor)?;
                 teller.0(Stage::Unpacked);
                 self($($value),*).give(teller);
                 Ok(())

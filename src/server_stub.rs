@@ -14,7 +14,7 @@ use crate::procedure::Stage;
 use crate::protocol::{Calls, Finder, Side};
 use crate::server::{Limits, Server};
 use crate::steps::Step;
-use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
+use crate::transport::{Connection, ReadBuffer, Wake, from_now, last_tick, wait_for};
 
 /// The server's end of one connection.
 ///
@@ -42,7 +42,7 @@ pub struct ServerStub<'a> {
     waiting: Option<Range<usize>>,
     /// Until when the stub reads without the wait before it that also sees a stop: a client that
     /// has just called is likely to call again, and the wait costs as much as the read.
-    eager_until: Instant,
+    eager_until: Duration,
     /// When the connection may be given up: see [`Limits`](crate::Limits).
     patience: Patience,
     caller: Caller<'a>,
@@ -97,7 +97,6 @@ impl<'a> ServerStub<'a> {
 
     /// A stub that answers this connection with this server's procedures.
     pub fn new(server: &'a Server, connection: Connection) -> ServerStub<'a> {
-        let now = Instant::now();
         connection.limit_reads(ServerStub::EAGER);
         ServerStub {
             server,
@@ -105,7 +104,7 @@ impl<'a> ServerStub<'a> {
             input: ReadBuffer::default(),
             outcome: Vec::new(),
             waiting: None,
-            eager_until: now,
+            eager_until: Duration::ZERO,
             patience: Patience::new(server.limits),
             caller: Caller {
                 server,
@@ -160,7 +159,10 @@ impl<'a> ServerStub<'a> {
         }
         self.caller.collect(&mut self.outcome);
         self.input.consume(message.end);
-        let next = answered.and_then(|()| self.finder.find(self.input.unread()));
+        let next = answered.and_then(|()| match self.input.unread() {
+            [] => Ok(None),
+            rest => self.finder.find(rest),
+        });
         match next {
             Ok(next) => self.waiting = next,
             Err(error) => return Err(self.last_words(error.into())),
@@ -181,7 +183,7 @@ impl<'a> ServerStub<'a> {
         if let Some(message) = self.waiting.take() {
             return Ok(Received::Message(message));
         }
-        let mut ready = Instant::now() < self.eager_until;
+        let mut ready = last_tick() < self.eager_until;
         loop {
             if ready {
                 let came = self.input.fill(&self.caller.connection, true);
@@ -208,7 +210,7 @@ impl<'a> ServerStub<'a> {
                 }
                 Wake::TimedOut => return Ok(Received::Leave),
             }
-            self.eager_until = Instant::now() + ServerStub::EAGER;
+            self.eager_until = last_tick() + ServerStub::EAGER;
         }
     }
 
@@ -317,7 +319,7 @@ impl Patience {
     }
 
     fn message_ended(&mut self) {
-        *self = Patience { deadline: None, begun: false, first: false, ..*self };
+        (self.deadline, self.begun, self.first) = (None, false, false);
     }
 }
 

@@ -180,9 +180,9 @@ impl Calls for Anything {
         call: Call<'_, '_>,
         reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
     ) {
-        let outcome = match Value::deserialize(call.arguments) {
+        let outcome = match call.arguments.unpack::<Value>() {
             Ok(value) => reply(Ok(&value)),
-            Err(error) => reply(Err(Fault::new(Fault::WRONG_ARGUMENTS, error.to_string()))),
+            Err(error) => reply(Err(Fault::new(Fault::WRONG_ARGUMENTS, error))),
         };
         // What could be unpacked can be packed.
         outcome.unwrap();

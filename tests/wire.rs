@@ -150,7 +150,7 @@ impl Calls for Answering<'_> {
 }
 
 fn erased_value(packed: ninestep::protocol::Packed<'_, '_>) -> Value {
-    Value::deserialize(packed).unwrap()
+    packed.unpack().unwrap()
 }
 
 /// What a server says to this message, with the call that it found in it.

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::error::ProtocolError;
 use crate::message::Fault;
-pub use crate::message::{Call, Outcome, Outgoing, Packed};
+pub use crate::message::{Call, Outcome, Outgoing, Pack, Packed};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

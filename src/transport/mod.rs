@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::time::{ClockId, clock_gettime};
 
 pub(crate) use buffer::ReadBuffer;
 pub(crate) use lifeline::{Lifeline, lifeline};
@@ -194,6 +195,16 @@ pub(crate) fn wait(
         _ if !fds[0].revents().is_empty() => Wake::Stop,
         _ => Wake::Ready,
     })
+}
+
+/// The monotonic clock as of the last tick, some milliseconds ago at most: for questions that are
+/// asked for every message, because reading the exact clock costs several times as much.
+pub(crate) fn last_tick() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::MonotonicCoarse;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::Monotonic;
+    Duration::try_from(clock_gettime(clock)).unwrap_or_default()
 }
 
 fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<usize> {

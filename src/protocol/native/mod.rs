@@ -24,12 +24,12 @@ use std::time::Instant;
 use byteorder::{BigEndian, ByteOrder};
 use frame::Frame;
 
-pub use pack::pack;
-pub use unpack::unpack;
+pub use pack::{Packer, pack};
+pub use unpack::{Unpacker, unpack};
 
 use super::{Arrived, Calls, Finder, Protocol, Side};
 use crate::error::ProtocolError;
-use crate::message::{Call, Fault, Outcome, Outgoing};
+use crate::message::{Call, Fault, Outcome, Outgoing, Packed};
 use crate::value::Value;
 
 /// The letters that open a value.
@@ -144,7 +144,7 @@ impl Native {
         pack::put_u32(out, call.deadline.map_or(0, milliseconds_until));
         pack::put_bytes(out, call.procedure.as_bytes())?;
         let arguments_at = out.len();
-        pack(call.arguments, self.max_depth, out)?;
+        call.arguments.pack(&mut Packer::new(out, self.max_depth))?;
         match out[arguments_at] {
             tag::LIST | tag::MAP => Ok(()),
             // Rust's empty tuple is nothing; a call without arguments is an empty list.
@@ -165,7 +165,7 @@ impl Native {
         let kind = if outcome.is_ok() { frame::REPLY } else { frame::FAULT };
         let start = frame::begin(out, kind, id);
         let body = match outcome {
-            Ok(value) => pack(value, self.max_depth, out),
+            Ok(value) => value.pack(&mut Packer::new(out, self.max_depth)),
             Err(fault) => self.pack_fault(&fault, out),
         };
         if let Err(error) = body {
@@ -252,11 +252,11 @@ impl Protocol for Native {
         };
         match CallHead::unpack(body) {
             Ok(head) => {
-                let mut unpacker = unpack::Unpacker::new(head.arguments, self.max_depth);
+                let mut unpacker = Unpacker::new(head.arguments, self.max_depth);
                 let call = Call {
                     id,
                     procedure: head.procedure,
-                    arguments: &mut <dyn erased_serde::Deserializer>::erase(&mut unpacker),
+                    arguments: Packed::Native(&mut unpacker),
                     patience_ms: (head.deadline_ms > 0).then_some(head.deadline_ms),
                 };
                 calls.call(call, &mut reply);
@@ -303,9 +303,8 @@ impl Protocol for Native {
         let Frame { kind, id, body } = Frame::read(message)?;
         match kind {
             frame::REPLY => {
-                let mut unpacker = unpack::Unpacker::new(body, self.max_depth);
-                let mut erased = <dyn erased_serde::Deserializer>::erase(&mut unpacker);
-                deliver(Arrived::Outcome { id, outcome: Ok(&mut erased) });
+                let mut unpacker = Unpacker::new(body, self.max_depth);
+                deliver(Arrived::Outcome { id, outcome: Ok(Packed::Native(&mut unpacker)) });
             }
             frame::FAULT => {
                 let fault = self.unpack_fault(body).map_err(ProtocolError::Malformed)?;

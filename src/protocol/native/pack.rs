@@ -25,7 +25,7 @@ pub fn pack<T: Serialize + ?Sized>(
     depth: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), ValueError> {
-    value.serialize(&mut Packer { out, depth })
+    value.serialize(&mut Packer::new(out, depth))
 }
 
 pub(super) fn put_u32(out: &mut Vec<u8>, number: u32) {
@@ -41,13 +41,19 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, content: &[u8]) -> Result<(), ValueEr
     Ok(())
 }
 
-struct Packer<'a> {
+/// Appends a value: a serde `Serializer` for the native wire.
+pub struct Packer<'a> {
     out: &'a mut Vec<u8>,
     /// How many containers may still be opened.
     depth: usize,
 }
 
 impl<'a> Packer<'a> {
+    /// Appends to `out`, where lists and maps may nest as deep as `depth`.
+    pub fn new(out: &'a mut Vec<u8>, depth: usize) -> Packer<'a> {
+        Packer { out, depth }
+    }
+
     fn put_eight(&mut self, tag: u8, bits: u64) {
         let mut bytes = [0; 9];
         bytes[0] = tag;
@@ -85,7 +91,7 @@ impl<'a> Packer<'a> {
 }
 
 /// A list or a map that is being written.
-struct Container<'p, 'a> {
+pub struct Container<'p, 'a> {
     packer: &'p mut Packer<'a>,
     count_at: usize,
     count: u32,

@@ -45,7 +45,8 @@ pub(super) fn take_text<'de>(rest: &mut &'de [u8]) -> Result<&'de str, ValueErro
     str::from_utf8(take_bytes(rest)?).map_err(|_| ValueError::NotUtf8)
 }
 
-pub(super) struct Unpacker<'de> {
+/// Reads one value: a serde `Deserializer` for the native wire.
+pub struct Unpacker<'de> {
     rest: &'de [u8],
     /// How many containers may still be opened.
     depth: usize,
@@ -54,7 +55,8 @@ pub(super) struct Unpacker<'de> {
 }
 
 impl<'de> Unpacker<'de> {
-    pub(super) fn new(bytes: &'de [u8], depth: usize) -> Unpacker<'de> {
+    /// Reads all of `bytes`, in which lists and maps may nest as deep as `depth`.
+    pub fn new(bytes: &'de [u8], depth: usize) -> Unpacker<'de> {
         Unpacker { rest: bytes, depth, outermost: depth }
     }
 
