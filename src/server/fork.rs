@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, setpgid, waitpid};
 use crate::error::{Result, StrategyError};
 use crate::message::Fault;
 use crate::server::{Incoming, Next, Place, Strategy};
-use crate::transport::{Connection, Wake, from_now, lifeline, wait_for};
+use crate::transport::{Connection, Wake, from_now, last_tick, lifeline, wait_for};
 
 unsafe extern "C" {
     /// fork(2).
@@ -64,6 +64,8 @@ impl Strategy for ForkPerConnection {
         // parent's end as well as its order to finish, and the parent sees when all are gone.
         let (holder, watched) = lifeline()?;
         let mut children: Vec<ForkedChild> = Vec::new();
+        // The clock is looked up at its first use: here once, or else in every child.
+        let _ = last_tick();
         // What is still buffered would be printed by every child once more. The parent prints
         // nothing from here on.
         let _ = stdout().flush();
