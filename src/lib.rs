@@ -82,6 +82,7 @@ mod steps;
 mod channel;
 mod client_stub;
 mod pending;
+mod wire;
 
 pub mod procedure;
 mod server_stub;

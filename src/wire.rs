@@ -1,0 +1,366 @@
+//! One connection, shared by everybody who calls over it: who writes, who reads, who is woken.
+//!
+//! There is no thread behind it. Whoever waits for an outcome reads, if nobody else does, and
+//! hands on what belongs to others.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+
+use crate::channel::Channel;
+use crate::error::{Error, ProtocolError, Result};
+use crate::message::{Fault, Outgoing};
+use crate::pending::{Deliver, Pending, SharedSlot, Slot};
+use crate::protocol::{Arrived, Finder, Protocol, Side};
+use crate::steps::{Step, Steps};
+use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
+
+/// One connection, shared by everybody who calls over it.
+///
+/// The locks are taken in this order: writer, reader, pending.
+pub(crate) struct Wire {
+    connection: Connection,
+    pub(crate) protocol: Arc<dyn Protocol>,
+    pub(crate) steps: Steps,
+    pub(crate) writer: Mutex<Writer>,
+    reader: Mutex<Reader>,
+    pub(crate) pending: Mutex<Pending>,
+    /// How many calls were made: the last 32 bits are the last call's id.
+    calls: AtomicU64,
+    /// Whether no call can be made any more.
+    closed: AtomicBool,
+}
+
+pub(crate) struct Writer {
+    greeted: bool,
+    pub(crate) buffer: Vec<u8>,
+}
+
+struct Reader {
+    finder: Box<dyn Finder>,
+    input: ReadBuffer,
+}
+
+impl Writer {
+    /// Empties the buffer, and opens the conversation if that has not been done.
+    pub(crate) fn begin(&mut self, protocol: &dyn Protocol) {
+        self.buffer.clear();
+        if !self.greeted {
+            self.buffer.extend_from_slice(protocol.hello());
+        }
+    }
+}
+
+impl Wire {
+    pub(crate) fn connect(channel: &Channel) -> Result<Wire> {
+        Ok(Wire {
+            connection: channel.connect()?,
+            protocol: Arc::clone(&channel.protocol),
+            steps: channel.steps.clone(),
+            writer: Mutex::new(Writer { greeted: false, buffer: Vec::new() }),
+            reader: Mutex::new(Reader {
+                finder: channel.protocol.finder(Side::Client),
+                input: ReadBuffer::default(),
+            }),
+            pending: Mutex::new(Pending::default()),
+            calls: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// How long a server may leave unread what is sent to it.
+    const WRITE_LIMIT: Duration = Duration::from_secs(20);
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// A number for a call; 0 belongs to the connection.
+    pub(crate) fn next_id(&self) -> u32 {
+        loop {
+            let [.., a, b, c, d] = (self.calls.fetch_add(1, Ordering::Relaxed) + 1).to_be_bytes();
+            match u32::from_be_bytes([a, b, c, d]) {
+                0 => {}
+                id => return id,
+            }
+        }
+    }
+
+    /// Whether no number has come twice, so that a call need not be noted to be told from others.
+    pub(crate) fn has_fresh_ids(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) < u64::from(u32::MAX)
+    }
+
+    /// Notes a call under a number of its own.
+    pub(crate) fn insert(&self, slot: SharedSlot) -> Result<u32> {
+        let mut pending = lock(&self.pending);
+        // Checked under the lock: who closes the connection then tells all calls that are noted.
+        if self.is_closed() {
+            return Err(Error::Closed { sent: false });
+        }
+        loop {
+            let id = self.next_id();
+            if pending.insert(id, Arc::clone(&slot)) {
+                return Ok(id);
+            }
+        }
+    }
+
+    /// Steps 1 and 2.
+    pub(crate) fn pack(&self, out: &mut Vec<u8>, call: &Outgoing<'_>) -> Result<()> {
+        let id = call.id.unwrap_or(0);
+        self.steps.tell(Step::Call, call.procedure, id, &[]);
+        let start = out.len();
+        self.protocol.pack(call, out).map_err(Error::Pack)?;
+        self.steps.tell(Step::Pack, call.procedure, id, &out[start..]);
+        Ok(())
+    }
+
+    /// Step 3: sends the writer's buffer; a failure ends the connection. `leading` is the
+    /// caller's, if it has the right to read.
+    pub(crate) fn write(
+        &self,
+        writer: &mut Writer,
+        leading: Option<&mut Leading<'_>>,
+    ) -> Result<()> {
+        let sent = self.send_all(&writer.buffer, leading);
+        writer.greeted = true;
+        sent.inspect_err(|why| self.end(why))
+    }
+
+    fn send_all(&self, mut rest: &[u8], mut leading: Option<&mut Leading<'_>>) -> Result<()> {
+        let failed = |error: io::Error| Error::transport("sending a call", error);
+        let mut end = None;
+        loop {
+            rest = &rest[self.connection.send_some(rest).map_err(failed)?..];
+            if rest.is_empty() {
+                return Ok(());
+            }
+            // The server may not read because nobody takes its replies: so those are read here.
+            let end = *end.get_or_insert_with(|| Instant::now() + Wire::WRITE_LIMIT);
+            let flags = PollFlags::IN | PollFlags::OUT;
+            if wait_for(&self.connection, flags, Some(end)).map_err(failed)? == Wake::TimedOut {
+                return Err(failed(io::ErrorKind::TimedOut.into()));
+            }
+            match (leading.as_deref_mut(), self.try_lead()) {
+                (Some(leading), _) => leading.read(false)?,
+                (None, Some(mut leading)) => leading.read(false)?,
+                (None, None) => thread::yield_now(),
+            }
+        }
+    }
+
+    /// Waits until the slot is filled, and reads meanwhile if nobody else does.
+    pub(crate) fn wait<T>(
+        &self,
+        id: u32,
+        slot: &Slot<T>,
+        deadline: Option<(Instant, Duration)>,
+    ) -> Result<T> {
+        let end = deadline.map(|(end, _)| end);
+        loop {
+            if let Some(outcome) = slot.take() {
+                return outcome;
+            }
+            if let Some((end, timeout)) = deadline
+                && Instant::now() >= end
+            {
+                // This thread may just have been chosen to read.
+                self.wake_next_reader();
+                return Err(Error::Timeout(timeout));
+            }
+            if let Some(mut leading) = self.try_lead() {
+                leading.read_until(|| slot.is_filled(), end);
+                continue;
+            }
+            lock(&self.pending).park(id, thread::current());
+            // Whoever read a moment ago may have left, or filled the slot, before the note above.
+            match self.try_lead() {
+                Some(mut leading) => leading.read_until(|| slot.is_filled(), end),
+                None if slot.is_filled() => {}
+                None => match end {
+                    Some(end) => {
+                        thread::park_timeout(end.saturating_duration_since(Instant::now()))
+                    }
+                    None => thread::park(),
+                },
+            }
+            lock(&self.pending).unpark(id);
+        }
+    }
+
+    /// Takes the reading over, unless somebody has it.
+    pub(crate) fn try_lead(&self) -> Option<Leading<'_>> {
+        match self.reader.try_lock() {
+            Ok(reader) => Some(Leading::new(self, reader)),
+            Err(TryLockError::Poisoned(reader)) => Some(Leading::new(self, reader.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn wake_next_reader(&self) {
+        let next = lock(&self.pending).next_reader();
+        if let Some(thread) = next {
+            thread.unpark();
+        }
+    }
+
+    /// The connection is of no use any more: everybody who waits is told.
+    fn end(&self, why: &Error) {
+        // Whoever is blocked in a read on another thread is to learn of it too.
+        self.connection.shut_down();
+        for id in self.close() {
+            self.fill(id, |slot| slot.fail(why.clone()));
+        }
+    }
+
+    /// Refuses calls from now on; the calls that wait.
+    fn close(&self) -> Vec<u32> {
+        self.closed.store(true, Ordering::SeqCst);
+        lock(&self.pending).all()
+    }
+
+    /// Fills a noted call's slot and wakes its caller; a call that was given up is nobody's.
+    fn fill(&self, id: u32, fill: impl FnOnce(&dyn Deliver)) {
+        let Some(slot) = lock(&self.pending).take(id) else {
+            return log::debug!("an outcome came for call {id}, for which nobody waits");
+        };
+        fill(&*slot);
+        let caller = lock(&self.pending).unpark(id);
+        caller.as_ref().map(Thread::unpark);
+    }
+}
+
+/// The right to read. Whoever gives it up, for whatever reason, wakes the next.
+pub(crate) struct Leading<'a> {
+    wire: &'a Wire,
+    reader: Option<MutexGuard<'a, Reader>>,
+    /// The reading thread's own call, if it is noted nowhere else.
+    own: Option<(u32, &'a dyn Deliver)>,
+}
+
+impl<'a> Leading<'a> {
+    fn new(wire: &'a Wire, reader: MutexGuard<'a, Reader>) -> Leading<'a> {
+        Leading { wire, reader: Some(reader), own: None }
+    }
+
+    pub(crate) fn owning<'b>(mut self, id: u32, slot: &'b dyn Deliver) -> Leading<'b>
+    where
+        'a: 'b,
+    {
+        Leading { wire: self.wire, reader: self.reader.take(), own: Some((id, slot)) }
+    }
+
+    /// Reads until the reader's own slot is filled or the deadline has passed.
+    pub(crate) fn read_until(&mut self, filled: impl Fn() -> bool, deadline: Option<Instant>) {
+        while !filled() {
+            let woken = match deadline {
+                None => Ok(Wake::Ready),
+                Some(_) => wait_for(&self.wire.connection, PollFlags::IN, deadline),
+            };
+            let read = match woken {
+                Ok(Wake::Ready) => self.read(deadline.is_none()),
+                Ok(_) => return,
+                Err(error) => Err(Error::transport("waiting for a reply", error)),
+            };
+            if let Err(why) = read {
+                self.end(&why);
+            }
+        }
+    }
+
+    /// Reads once and delivers every whole message.
+    fn read(&mut self, wait: bool) -> Result<()> {
+        let Leading { wire, reader: Some(reader), own } = self else { return Ok(()) };
+        let Reader { finder, input } = &mut **reader;
+        let came = input.fill(&wire.connection, wait);
+        match came.map_err(|error| Error::transport("receiving a reply", error))? {
+            None => return Ok(()),
+            Some(0) => {
+                return Err(match input.unread().len() {
+                    0 => Error::Closed { sent: true },
+                    torn => ProtocolError::Torn(torn).into(),
+                });
+            }
+            Some(_) => {}
+        }
+        let news = News { wire, own: *own };
+        while !input.unread().is_empty()
+            && let Some(message) = finder.find(input.unread())?
+        {
+            let bytes = &input.unread()[message.clone()];
+            wire.protocol.unpack(bytes, &mut |arrived| news.deliver(arrived, bytes))?;
+            input.consume(message.end);
+        }
+        Ok(())
+    }
+
+    fn end(&self, why: &Error) {
+        News { wire: self.wire, own: self.own }.end(why);
+    }
+}
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        if self.reader.take().is_some() {
+            self.wire.wake_next_reader();
+        }
+    }
+}
+
+/// Hands on what was read.
+struct News<'a> {
+    wire: &'a Wire,
+    own: Option<(u32, &'a dyn Deliver)>,
+}
+
+impl News<'_> {
+    /// Step 8: hands an outcome to its call, and other news to everybody.
+    fn deliver(&self, arrived: Arrived<'_, '_>, bytes: &[u8]) {
+        match arrived {
+            Arrived::Outcome { id, outcome } => {
+                self.wire.steps.tell(Step::Receive, "", id, bytes);
+                self.fill(id, |slot| {
+                    // A type's own `Deserialize` may panic, on a thread that is not its caller's.
+                    let unpacked = catch_unwind(AssertUnwindSafe(|| slot.outcome(outcome)));
+                    if unpacked.is_err() {
+                        slot.fail(Error::Unpack("the type's own code panicked".to_owned()));
+                    }
+                });
+            }
+            Arrived::Refused(fault) => self.end(&Error::Fault(fault)),
+            Arrived::Bye { last } => {
+                let fault = Fault::new(Fault::STOPPING, "the server is stopping; not executed");
+                let waiting = self.wire.close().into_iter().chain(self.own.map(|(id, _)| id));
+                // Numbers wrap around: the ones after `last` are those less than half a turn away.
+                for id in waiting.filter(|id| id.wrapping_sub(last).cast_signed() > 0) {
+                    self.fill(id, |slot| slot.fail(Error::Fault(fault.clone())));
+                }
+            }
+        }
+    }
+
+    fn end(&self, why: &Error) {
+        self.wire.end(why);
+        if let Some((_, slot)) = self.own {
+            slot.fail(why.clone());
+        }
+    }
+
+    fn fill(&self, id: u32, fill: impl FnOnce(&dyn Deliver)) {
+        match self.own {
+            Some((own, slot)) if own == id => fill(slot),
+            _ => self.wire.fill(id, fill),
+        }
+    }
+}
+
+/// A thread that panicked has left nothing half done under these locks.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
