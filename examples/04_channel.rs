@@ -7,7 +7,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
-use ninestep::protocol::native::explain::{Dump, explain};
+use ninestep::protocol::native::explain::Dump;
 use ninestep::{Channel, ClientStub, Recorder, Result, Server, SingleThreaded, Step, demo};
 
 /// What the client sent, and what it received.
@@ -60,8 +60,8 @@ fn main() -> Result<()> {
 
     let (sent, received) = tcp;
     println!("\nthe client sent {} bytes:", sent.len());
-    print!("{}", Dump { bytes: &sent, fields: &explain(&sent) });
+    print!("{}", Dump(&sent));
     println!("\nthe server answered with {} bytes:", received.len());
-    print!("{}", Dump { bytes: &received, fields: &explain(&received) });
+    print!("{}", Dump(&received));
     Ok(())
 }

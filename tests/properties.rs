@@ -306,7 +306,7 @@ proptest! {
             at = field.range.end;
         }
         prop_assert_eq!(at, bytes.len());
-        prop_assert_eq!(Dump { bytes: &bytes, fields: &fields }.to_string().lines().count(), fields.len());
+        prop_assert_eq!(Dump(&bytes).to_string().lines().count(), fields.len());
     }
 
     #[test]

@@ -47,29 +47,33 @@ pub fn explain(bytes: &[u8]) -> Vec<Field> {
     explained.fields
 }
 
-/// The hex dump that [`explain`]'s fields make, a line each.
-pub struct Dump<'a> {
-    /// What was sent.
-    pub bytes: &'a [u8],
-    /// Its fields.
-    pub fields: &'a [Field],
-}
+/// The annotated hex dump of what [`explain`] explains, a line for each field: where it stands, its
+/// bytes, the same as letters, what it is, what it says.
+///
+/// ```
+/// use ninestep::protocol::native::explain::Dump;
+///
+/// let dump = Dump(b"\0\0\0\x0eR\0\0\0\x01q\0\0\0\0\0\0\0\x0f").to_string();
+/// let last = dump.lines().last().unwrap();
+/// assert_eq!(last, "   9  71 00 00 00 00 00 00 00 0f  q........  result: integer      15");
+/// ```
+pub struct Dump<'a>(pub &'a [u8]);
 
 /// The most bytes of one field that a dump shows.
-const SHOWN: usize = 12;
+const SHOWN: usize = 9;
 
 impl fmt::Display for Dump<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for field in self.fields {
-            let bytes = &self.bytes[field.range.clone()];
-            let mut hex: Vec<String> =
-                bytes.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
-            if bytes.len() > SHOWN {
-                hex.push("…".to_owned());
-            }
+        for Field { range, name, says } in explain(self.0) {
+            let at = range.start;
+            let bytes = &self.0[range];
+            let shown = &bytes[..bytes.len().min(SHOWN)];
+            let hex: Vec<String> = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+            let letter = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' };
+            let letters: String = shown.iter().map(letter).collect();
+            let more = if bytes.len() > SHOWN { "…" } else { " " };
             let hex = hex.join(" ");
-            let (at, name, says) = (field.range.start, &field.name, &field.says);
-            writeln!(f, "{at:4}  {hex:37}  {name:22} {says}")?;
+            writeln!(f, "{at:4}  {hex:26}{more} {letters:9}  {name:19}  {says}")?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use ninestep::protocol::native::explain::explain;
+use ninestep::protocol::native::explain::Dump;
 use ninestep::{Recorded, Step};
 
 use super::process::{Process, ServerProcess};
@@ -59,7 +59,9 @@ fn print(out: &mut impl Write, steps: &[Recorded], result: &str) -> Result<(), F
         let side = if who.starts_with("client") { CLIENT } else { SERVER };
         writeln!(out, "  {side}{number}  {who:11}{side:#}{process:>8}{thread:>8}{at:>7}  {does}")?;
         if !news.is_empty() {
-            dump(out, news)?;
+            let dump = Dump(news).to_string();
+            let lines: Vec<String> = dump.lines().map(|line| format!("       {line}\n")).collect();
+            writeln!(out, "\n{}", lines.concat())?;
             shown.push(bytes);
         }
     }
@@ -69,25 +71,4 @@ fn print(out: &mut impl Write, steps: &[Recorded], result: &str) -> Result<(), F
         notes.push("Step 3 is told when the sending is over: the server had the message already.");
     }
     super::quietly(out, &notes)
-}
-
-/// Prints a message, a line for each of its fields: where, hexadecimal, as text, what it means.
-fn dump(out: &mut impl Write, message: &[u8]) -> Result<(), Failure> {
-    writeln!(out)?;
-    for field in explain(message) {
-        let bytes = &message[field.range.clone()];
-        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let text: String = bytes.iter().map(|&byte| printable(byte)).collect();
-        let (at, hex, name, says) = (field.range.start, hex.join(" "), field.name, field.says);
-        writeln!(
-            out,
-            "     {QUIET}{at:>6}{QUIET:#}  {hex:26}  {QUIET}{text:9}{QUIET:#}  {name:19}  {says}"
-        )?;
-    }
-    writeln!(out)?;
-    Ok(())
-}
-
-fn printable(byte: u8) -> char {
-    if byte.is_ascii_graphic() { char::from(byte) } else { '.' }
 }
