@@ -80,7 +80,8 @@ pub struct Outgoing<'a> {
 
 /// A call as a protocol hands it to the server stub.
 pub struct Call<'a, 'de> {
-    /// The number that the caller gave, for the observer only: the protocol keeps its own copy.
+    /// The number that the caller gave: for the observer, and for what a stopping server says last.
+    /// The protocol keeps its own copy for the reply.
     pub id: u32,
     /// The procedure's name.
     pub procedure: &'a str,
