@@ -83,8 +83,8 @@ impl Wire {
     /// A number for a call; 0 belongs to the connection.
     pub(crate) fn next_id(&self) -> u32 {
         loop {
-            let [.., a, b, c, d] = (self.calls.fetch_add(1, Ordering::Relaxed) + 1).to_be_bytes();
-            match u32::from_be_bytes([a, b, c, d]) {
+            // The last 32 bits: after four billion calls the numbers begin anew.
+            match (self.calls.fetch_add(1, Ordering::Relaxed) + 1) as u32 {
                 0 => {}
                 id => return id,
             }
@@ -147,10 +147,12 @@ impl Wire {
             if wait_for(&self.connection, flags, Some(end)).map_err(failed)? == Wake::TimedOut {
                 return Err(failed(io::ErrorKind::TimedOut.into()));
             }
-            match (leading.as_deref_mut(), self.try_lead()) {
-                (Some(leading), _) => leading.read(false)?,
-                (None, Some(mut leading)) => leading.read(false)?,
-                (None, None) => thread::yield_now(),
+            if let Some(leading) = leading.as_deref_mut() {
+                leading.read(false)?;
+            } else if let Some(mut leading) = self.try_lead() {
+                leading.read(false)?;
+            } else {
+                thread::yield_now();
             }
         }
     }

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::io::retry_on_intr;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
-    SocketFlags, SocketType, recv, sendmsg, shutdown, socketpair,
+    RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, recv, sendmsg,
+    shutdown,
 };
 
 use crate::error::{Result, StrategyError};
 use crate::message::Fault;
 use crate::server::child::MARK;
 use crate::server::{Incoming, Strategy, ThreadPerConnection};
-use crate::transport::{Connection, Lifeline, Wake, from_now, wait, wait_for};
+use crate::transport::{Connection, Lifeline, Wake, from_now, memory, wait, wait_for};
 
 /// Serves each connection in a new process, which runs this program from its start; Python's
 /// multiprocessing calls that *spawn*, and inetd worked so.
@@ -120,8 +120,7 @@ struct Worker {
 
 impl Worker {
     fn start(program: &PathBuf, arguments: &[OsString]) -> std::io::Result<Worker> {
-        let (control, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        let (control, theirs) = memory::sockets()?;
         // The command is dropped at once: it keeps a copy of the child's end, and while that
         // lives the child's death cannot be seen.
         let child = Command::new(program)

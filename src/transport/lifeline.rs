@@ -3,8 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-
+use super::memory;
 use crate::error::{Error, Result};
 
 /// The end that is watched. It becomes readable when the other end is written to or closed, and
@@ -27,7 +26,6 @@ impl AsFd for Lifeline {
 /// A new lifeline, and the end that holds it.
 pub(crate) fn lifeline() -> Result<(OwnedFd, Lifeline)> {
     let (holder, watched) =
-        socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-            .map_err(|error| Error::transport("making a lifeline", error))?;
+        memory::sockets().map_err(|error| Error::transport("making a lifeline", error))?;
     Ok((holder, Lifeline::watching(watched)))
 }

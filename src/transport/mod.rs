@@ -151,13 +151,8 @@ impl AsFd for Connection {
 }
 
 fn recv_into(socket: &OwnedFd, buffer: &mut Vec<u8>, flags: RecvFlags) -> Result<usize, Errno> {
-    loop {
-        match recv(socket, spare_capacity(buffer), flags) {
-            Err(Errno::INTR) => {}
-            Ok((_, came)) => return Ok(came),
-            Err(other) => return Err(other),
-        }
-    }
+    let (_, came) = retry_on_intr(|| recv(socket, spare_capacity(buffer), flags))?;
+    Ok(came)
 }
 
 /// The moment that is this far away. A time beyond measure, such as [`Duration::MAX`], is for
