@@ -68,8 +68,8 @@
 //!
 //! # Features
 //!
-//! `cli`, on by default, is the `ninestep` command. A library does not need it:
-//! `default-features = false`.
+//! `cli`, on by default, is the `ninestep` command, and `compare`, which it includes, what
+//! `ninestep compare` runs. A library needs neither: `default-features = false`.
 #![deny(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod protocol;
@@ -94,6 +94,9 @@ mod error;
 mod transport;
 
 pub mod demo;
+
+#[cfg(feature = "compare")]
+pub mod compare;
 
 pub use channel::Channel;
 pub use client_stub::{Batch, ClientStub, PendingCall};

@@ -1,0 +1,8 @@
+//! Threads or processes? The comparison, measured on the reader's own machine.
+
+mod results;
+
+pub use results::{
+    Axis, CannotRun, Experiment, Machine, Measured, Point, Remnant, Results, Series, Spread,
+    Survival, Survived,
+};
