@@ -438,13 +438,18 @@ mod command {
                 eventually("the first child has ended", || children(&server).is_empty());
             }
             let threads = || fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap().count();
-            let state = || [children(&server).len(), server.descriptors(), threads()];
-            let before = state();
+            let (processes, descriptors, before) =
+                (children(&server).len(), server.descriptors(), threads());
             for _ in 0..10 {
                 assert!(is_end(&server.client().call::<()>("abort", ()).unwrap_err()));
             }
-            let dead = || server.children().iter().any(|(_, state)| *state == 'Z');
-            eventually(&format!("{strategy:?}: as before"), || !dead() && state() == before);
+            eventually(&format!("{strategy:?}: as many processes, none of them dead"), || {
+                let now = server.children();
+                now.len() == processes && now.iter().all(|(_, state)| *state != 'Z')
+            });
+            eventually(&format!("{strategy:?}: not more descriptors and threads"), || {
+                server.descriptors() <= descriptors && threads() <= before
+            });
         }
     }
 
