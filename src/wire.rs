@@ -337,7 +337,8 @@ impl News<'_> {
             }
             Arrived::Refused(fault) => self.end(&Error::Fault(fault)),
             Arrived::Bye { last } => {
-                let fault = Fault::new(Fault::STOPPING, "the server is stopping; not executed");
+                let fault = "the server takes no more calls on this connection; not executed";
+                let fault = Fault::new(Fault::STOPPING, fault);
                 let waiting = self.wire.close().into_iter().chain(self.own.map(|(id, _)| id));
                 // Numbers wrap around: the ones after `last` are those less than half a turn away.
                 for id in waiting.filter(|id| id.wrapping_sub(last).cast_signed() > 0) {

@@ -3,6 +3,8 @@
 //! `cargo run --example break_it -- 3` runs that of chapter 3.
 
 mod ch03_frames;
+mod ch07_errors;
+mod ch08_single_threaded;
 
 use std::env;
 use std::error::Error;
@@ -10,13 +12,17 @@ use std::process::ExitCode;
 
 type Result = std::result::Result<(), Box<dyn Error>>;
 
-/// A chapter's number, and its experiment.
-const EXPERIMENTS: [(u32, fn() -> Result); 1] = [(3, ch03_frames::run)];
+/// A chapter's number, and what it breaks.
+type Experiment = (u32, fn() -> Result);
+
+const EXPERIMENTS: &[Experiment] =
+    &[(3, ch03_frames::run), (7, ch07_errors::run), (8, ch08_single_threaded::run)];
 
 fn main() -> ExitCode {
     let chapter = env::args().nth(1).and_then(|word| word.parse().ok());
     let Some((_, run)) = EXPERIMENTS.iter().find(|(number, _)| Some(*number) == chapter) else {
-        let numbers = EXPERIMENTS.map(|(number, _)| number.to_string()).join(", ");
+        let numbers: Vec<_> = EXPERIMENTS.iter().map(|(number, _)| number.to_string()).collect();
+        let numbers = numbers.join(", ");
         eprintln!(
             "which chapter's? cargo run --example break_it -- N, where N is one of {numbers}"
         );
