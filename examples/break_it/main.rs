@@ -5,6 +5,8 @@
 mod ch03_frames;
 mod ch07_errors;
 mod ch08_single_threaded;
+mod ch09_thread_per_connection;
+mod ch10_thread_pool;
 
 use std::env;
 use std::error::Error;
@@ -15,8 +17,13 @@ type Result = std::result::Result<(), Box<dyn Error>>;
 /// A chapter's number, and what it breaks.
 type Experiment = (u32, fn() -> Result);
 
-const EXPERIMENTS: &[Experiment] =
-    &[(3, ch03_frames::run), (7, ch07_errors::run), (8, ch08_single_threaded::run)];
+const EXPERIMENTS: &[Experiment] = &[
+    (3, ch03_frames::run),
+    (7, ch07_errors::run),
+    (8, ch08_single_threaded::run),
+    (9, ch09_thread_per_connection::run),
+    (10, ch10_thread_pool::run),
+];
 
 fn main() -> ExitCode {
     let chapter = env::args().nth(1).and_then(|word| word.parse().ok());

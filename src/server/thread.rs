@@ -26,6 +26,7 @@ impl Default for ThreadPerConnection {
     }
 }
 
+// ANCHOR: run
 impl Strategy for ThreadPerConnection {
     fn run(&self, incoming: &mut Incoming, serve: &(dyn Fn(Connection) + Sync)) -> Result<()> {
         incoming.at_most(self.at_most);
@@ -52,3 +53,4 @@ impl Strategy for ThreadPerConnection {
         Ok(())
     }
 }
+// ANCHOR_END: run
