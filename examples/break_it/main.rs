@@ -3,6 +3,7 @@
 //! `cargo run --example break_it -- 3` runs that of chapter 3.
 
 mod ch03_frames;
+mod ch06_server_stub;
 mod ch07_errors;
 mod ch08_single_threaded;
 mod ch09_thread_per_connection;
@@ -19,6 +20,7 @@ type Experiment = (u32, fn() -> Result);
 
 const EXPERIMENTS: &[Experiment] = &[
     (3, ch03_frames::run),
+    (6, ch06_server_stub::run),
     (7, ch07_errors::run),
     (8, ch08_single_threaded::run),
     (9, ch09_thread_per_connection::run),
