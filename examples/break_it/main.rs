@@ -8,6 +8,7 @@ mod ch07_errors;
 mod ch08_single_threaded;
 mod ch09_thread_per_connection;
 mod ch10_thread_pool;
+mod ch13_time;
 
 use std::env;
 use std::error::Error;
@@ -25,6 +26,7 @@ const EXPERIMENTS: &[Experiment] = &[
     (8, ch08_single_threaded::run),
     (9, ch09_thread_per_connection::run),
     (10, ch10_thread_pool::run),
+    (13, ch13_time::run),
 ];
 
 fn main() -> ExitCode {
