@@ -8,6 +8,7 @@ mod ch07_errors;
 mod ch08_single_threaded;
 mod ch09_thread_per_connection;
 mod ch10_thread_pool;
+mod ch11_process_per_connection;
 mod ch13_time;
 
 use std::env;
@@ -26,6 +27,7 @@ const EXPERIMENTS: &[Experiment] = &[
     (8, ch08_single_threaded::run),
     (9, ch09_thread_per_connection::run),
     (10, ch10_thread_pool::run),
+    (11, ch11_process_per_connection::run),
     (13, ch13_time::run),
 ];
 
