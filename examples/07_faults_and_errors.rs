@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ninestep::{Channel, ClientStub, Error, Result, Server, SingleThreaded, demo};
 
+// ANCHOR: show
 fn show<T>(what: &str, outcome: Result<T>) {
     let (family, message, ran) = match outcome {
         Ok(_) => ("result", "as if it were local".to_owned(), "Yes".to_owned()),
@@ -20,6 +21,7 @@ fn show<T>(what: &str, outcome: Result<T>) {
     };
     println!("{what:24}  {family:6}  {ran:5}  {message}");
 }
+// ANCHOR_END: show
 
 /// Everything that can go wrong while the server is there: the connection survives all of it.
 fn with_a_server(address: &str) -> Result<()> {
