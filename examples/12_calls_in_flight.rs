@@ -25,6 +25,7 @@ fn many(stub: &ClientStub) -> Result<()> {
     let one_by_one = timed("one at a time", || {
         (0..2000).try_for_each(|n| stub.call::<i64>("add", (n, n)).map(drop))
     })?;
+    // ANCHOR: batch
     let batch = timed("in one batch", || {
         let mut batch = stub.batch();
         let calls: Vec<PendingCall<i64>> =
@@ -32,6 +33,7 @@ fn many(stub: &ClientStub) -> Result<()> {
         batch.flush()?;
         calls.into_iter().try_for_each(|call| call.wait().map(drop))
     })?;
+    // ANCHOR_END: batch
     println!("  the batch was faster: {}", batch < one_by_one);
     Ok(())
 }
