@@ -1,23 +1,19 @@
 //! Chapter 4: a connection that ends in the middle of a frame, at every byte of it.
 
-use ninestep::protocol::native::{Native, frame, pack};
-use ninestep::protocol::{Outgoing, Protocol};
-use ninestep::{Channel, ClientStub, Server, ServerStub, demo};
+use ninestep::{Channel, ClientStub, Error, Server, ServerStub, demo};
 
-fn call() -> crate::Result<Vec<u8>> {
-    let mut bytes = Native::default().hello().to_vec();
-    let (procedure, arguments) = ("add", &(10, 5));
-    let call = Outgoing { id: Some(1), procedure, arguments, deadline: None };
-    Native::default().pack(&call, &mut bytes)?;
-    Ok(bytes)
-}
+/// The greeting, and `add(10, 5)`.
+const CALL: &[u8] = b"9ST\x01\0\0\0\x27C\0\0\0\x01\0\0\0\0\0\0\0\x03add[\0\0\0\x02\
+    q\0\0\0\0\0\0\0\x0aq\0\0\0\0\0\0\0\x05";
 
-fn reply() -> crate::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let start = frame::begin(&mut bytes, frame::REPLY, 1);
-    pack(&15, 64, &mut bytes)?;
-    frame::end(&mut bytes, start, 100)?;
-    Ok(bytes)
+/// 15, to the same call.
+const REPLY: &[u8] = b"\0\0\0\x0eR\0\0\0\x01q\0\0\0\0\0\0\0\x0f";
+
+fn why(error: &Error) -> String {
+    match error {
+        Error::Protocol(broken) => broken.to_string(),
+        other => other.to_string(),
+    }
 }
 
 // ANCHOR: server-side
@@ -29,10 +25,13 @@ fn seen_by_server(sent: &[u8]) -> crate::Result<String> {
     client.finish_sending();
     let server = Server::new(demo::procedures());
     let mut stub = ServerStub::new(&server, connection);
-    match stub.process() {
-        Ok(true) => Ok(format!("a call; and then another one? {}", stub.process()?)),
-        Ok(false) => Ok("a clean end".to_owned()),
-        Err(error) => Ok(error.with_causes()),
+    let mut answered = 0;
+    loop {
+        match stub.process() {
+            Ok(true) => answered += 1,
+            Ok(false) => return Ok(format!("{answered} answered, and a clean end")),
+            Err(error) => return Ok(why(&error)),
+        }
     }
 }
 // ANCHOR_END: server-side
@@ -44,10 +43,10 @@ fn seen_by_client(sent: &[u8]) -> crate::Result<String> {
     let call = stub.send::<i64>("add", (10, 5))?;
     server.send(sent)?;
     server.finish_sending();
-    match call.wait() {
-        Ok(sum) => Ok(format!("10 + 5 = {sum}")),
-        Err(error) => Ok(format!("{}; did it run? {:?}", error.with_causes(), error.execution())),
-    }
+    Ok(call.wait().map_or_else(
+        |error| format!("{}; did it run? {:?}", why(&error), error.execution()),
+        |sum| format!("10 + 5 = {sum}"),
+    ))
 }
 
 /// The same for a protocol whose message ends where the connection does.
@@ -61,16 +60,16 @@ fn seen_without_frames(sent: &[u8]) -> crate::Result<String> {
 
 fn cut(message: &[u8], at: &[usize], seen: fn(&[u8]) -> crate::Result<String>) -> crate::Result {
     for count in at {
-        println!("  {count:2} bytes: {}", seen(&message[..*count])?);
+        println!("  {count:2}: {}", seen(&message[..*count])?);
     }
     Ok(())
 }
 
 pub(crate) fn run() -> crate::Result {
-    println!("A client leaves. What the server sees after");
-    cut(&call()?, &[0, 1, 4, 5, 46, 47], seen_by_server)?;
-    println!("A server leaves. What the client sees after");
-    cut(&reply()?, &[0, 1, 17, 18], seen_by_client)?;
-    println!("A client of a protocol without frames leaves. What its server sees after");
+    println!("A call has 47 bytes, and its client leaves early. What the server sees, after");
+    cut(CALL, &[0, 1, 4, 5, 46, 47], seen_by_server)?;
+    println!("A reply has 18 bytes, and its server leaves early. What the client sees, after");
+    cut(REPLY, &[0, 1, 17, 18], seen_by_client)?;
+    println!("\"pay 1000\" on a protocol without frames. What its server sees, after");
     cut(b"pay 1000", &[8, 7, 6], seen_without_frames)
 }
