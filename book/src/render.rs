@@ -28,8 +28,13 @@ pub fn folder(root: &Path) -> Result<PathBuf> {
 ///
 /// A chapter or a file that the text links to is missing, or `out` cannot be written.
 pub fn render(root: &Path, out: &Path) -> Result<()> {
+    pages(root, out)?;
+    files::attach(root, out)
+}
+
+/// The pages alone.
+pub(crate) fn pages(root: &Path, out: &Path) -> Result<()> {
     let mut config = Config::from_disk(root.join("book/book.toml"))?;
     config.build.build_dir = out.to_owned();
-    MDBook::load_with_config(root.join("book"), config)?.build()?;
-    files::attach(root, out)
+    MDBook::load_with_config(root.join("book"), config)?.build()
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::page::Page;
-use crate::render::render;
+use crate::render;
 use summary::Summary;
 
 /// A fault and its place.
@@ -72,9 +72,9 @@ pub fn check_text(root: &Path) -> Result<Vec<Finding>> {
     figures::check(&book, &mut findings)?;
     spelling::check(&book, &mut findings)?;
     // A summary that lists what there is not cannot be rendered.
-    let pages = tempfile::tempdir()?;
-    match render(root, pages.path()) {
-        Ok(()) => links::check(&book, pages.path(), &mut findings)?,
+    let rendered = tempfile::tempdir()?;
+    match render::pages(root, rendered.path()) {
+        Ok(()) => links::check(&book, rendered.path(), &mut findings)?,
         Err(why) if findings.is_empty() => return Err(why).context("the book cannot be rendered"),
         Err(_) => {}
     }
