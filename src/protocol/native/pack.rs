@@ -147,12 +147,12 @@ impl<'p, 'a> ser::Serializer for &'p mut Packer<'a> {
         self.serialize_i64(value.into())
     }
 
-    // ANCHOR: serialize-i64
+    // ANCHOR: an-integer
     fn serialize_i64(self, value: i64) -> Result<(), ValueError> {
         self.put_eight(tag::INT, value.cast_unsigned());
         Ok(())
     }
-    // ANCHOR_END: serialize-i64
+    // ANCHOR_END: an-integer
 
     fn serialize_i128(self, value: i128) -> Result<(), ValueError> {
         match i64::try_from(value) {
