@@ -1,5 +1,7 @@
 //! `cargo book`: the command line of the binder.
 
+#![deny(clippy::unwrap_used, clippy::expect_used)]
+
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;

@@ -51,7 +51,7 @@ pub fn serve(root: &Path, port: u16) -> Result<()> {
         let address = format!("http://{}/", listener.local_addr()?);
         println!("{address} (Ctrl-C ends it)");
         if let Err(why) = open::that_detached(&address) {
-            println!("open it in a browser by hand: {why}");
+            eprintln!("open it in a browser by hand: {why}");
         }
         Ok(axum::serve(listener, pages).await?)
     })

@@ -20,7 +20,7 @@ struct Example {
     source: Page,
     /// Where its source names the chapter, and which one.
     at: usize,
-    chapter: Option<usize>,
+    chapter: Option<u32>,
 }
 
 pub(super) fn check(book: &Book<'_>, findings: &mut Vec<Finding>) -> Result<()> {
@@ -86,7 +86,7 @@ fn names(folder: &Path) -> Result<BTreeSet<String>> {
 }
 
 /// `Chapter 3`, or the last of `Chapters 5 and 12`.
-fn chapter(text: &str) -> (usize, Option<usize>) {
+fn chapter(text: &str) -> (usize, Option<u32>) {
     static CHAPTER: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"Chapters? (?:\d+ and )?(\d+)").ok());
     let found = CHAPTER.as_ref().and_then(|chapter| chapter.captures(text));

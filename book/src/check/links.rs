@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mdbook_markdown::pulldown_cmark::{BrokenLink, Event, LinkType, Options, Parser, Tag};
 use url::Url;
 
@@ -32,7 +32,8 @@ fn places(book: &Book<'_>, rendered: &Path) -> Result<Places> {
     let mut places = Places::new();
     for page in &book.pages {
         let name = page.file.trim_start_matches("chapters/").trim_end_matches(".md");
-        let html = fs::read_to_string(rendered.join(format!("{name}.html")))?;
+        let html = fs::read_to_string(rendered.join(format!("{name}.html")));
+        let html = html.with_context(|| format!("{}, rendered", page.file))?;
         let ids = tags(&html).into_iter().filter_map(|tag| tag.attribute("id").map(str::to_owned));
         places.insert(page.file.clone(), ids.collect());
     }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Result;
-use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
+use anyhow::{Context, Result};
+use mdbook_summary::{SummaryItem, parse_summary};
 
 use super::{Book, Finding};
 use crate::page::Page;
@@ -15,9 +15,8 @@ pub(crate) struct Summary {
 }
 
 pub(crate) struct Entry {
-    at: usize,
     /// The chapter's number, for those that have one.
-    pub(crate) number: Option<usize>,
+    number: Option<u32>,
     /// The chapter's path from the repository's root; none for a draft, `- [Title]()`.
     pub(crate) file: Option<String>,
 }
@@ -25,26 +24,27 @@ pub(crate) struct Entry {
 impl Summary {
     pub(crate) fn read(root: &Path) -> Result<Summary> {
         let page = Page::read(root, "chapters/SUMMARY.md")?;
-        let mut entries = Vec::new();
-        let (mut items, mut in_list) = (0, false);
-        for (event, range) in page.events() {
-            match event {
-                Event::Start(Tag::Item) => (items, in_list) = (items + 1, true),
-                Event::End(TagEnd::Item) => in_list = false,
-                Event::Start(Tag::Link { dest_url, .. }) => {
-                    let file = Some(dest_url).filter(|link| !link.is_empty());
-                    let file = file.and_then(|link| page.resolve(&link));
-                    let number = in_list.then_some(items);
-                    entries.push(Entry { at: range.start, number, file });
-                }
-                _ => {}
-            }
+        let parsed = parse_summary(&page.text).with_context(|| page.file.clone())?;
+        let mut summary = Summary { page, entries: Vec::new() };
+        for items in [parsed.prefix_chapters, parsed.numbered_chapters, parsed.suffix_chapters] {
+            summary.add(&items);
         }
-        Ok(Summary { page, entries })
+        Ok(summary)
+    }
+
+    fn add(&mut self, items: &[SummaryItem]) {
+        for item in items {
+            let SummaryItem::Link(link) = item else { continue };
+            let file = link.location.as_ref();
+            let file = file.and_then(|file| self.page.resolve(&file.to_string_lossy()));
+            let number = link.number.as_ref().and_then(|number| number.first().copied());
+            self.entries.push(Entry { number, file });
+            self.add(&link.nested_items);
+        }
     }
 
     /// Whether chapter `number` is announced and not yet written.
-    pub(crate) fn is_draft(&self, number: usize) -> bool {
+    pub(crate) fn is_draft(&self, number: u32) -> bool {
         let mut entries = self.entries.iter();
         entries.any(|entry| entry.number == Some(number) && entry.file.is_none())
     }
@@ -54,7 +54,9 @@ pub(super) fn check(book: &Book<'_>, findings: &mut Vec<Finding>) -> Result<()> 
     let Summary { page, entries } = &book.summary;
     for entry in entries {
         if let Some(file) = entry.file.as_ref().filter(|file| !book.root.join(file).is_file()) {
-            findings.push(page.finding(entry.at, format!("there is no {file}")));
+            let name = file.rsplit('/').next().unwrap_or(file);
+            let at = page.text.find(name).unwrap_or(0);
+            findings.push(page.finding(at, format!("there is no {file}")));
         }
     }
     for file in fs::read_dir(book.root.join("chapters"))? {
