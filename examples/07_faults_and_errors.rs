@@ -33,8 +33,10 @@ fn with_a_server(address: &str) -> Result<()> {
     show("a panic in the procedure", stub.call::<()>("panic", ()));
     show("a result of another type", stub.call::<String>("add", (10, 5)));
     show("arguments that are none", stub.call::<f64>("divide", "ten by four"));
+    // ANCHOR: deadline
     let impatient = stub.call_timeout(Duration::from_millis(50));
     show("no reply in time", impatient.call::<()>("sleep", (1000,)));
+    // ANCHOR_END: deadline
     show("divide(10, 4) again", stub.call::<f64>("divide", (10.0, 4.0)));
     Ok(())
 }

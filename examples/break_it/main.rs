@@ -7,10 +7,13 @@ mod ch02_packing;
 mod ch03_frames;
 mod ch04_channel;
 mod ch05_client_stub;
+mod ch06_server_stub;
 mod ch07_errors;
 mod ch08_single_threaded;
 mod ch09_thread_per_connection;
 mod ch10_thread_pool;
+mod ch11_process_per_connection;
+mod ch13_time;
 
 use std::env;
 use std::error::Error;
@@ -27,10 +30,13 @@ const EXPERIMENTS: &[Experiment] = &[
     (3, ch03_frames::run),
     (4, ch04_channel::run),
     (5, ch05_client_stub::run),
+    (6, ch06_server_stub::run),
     (7, ch07_errors::run),
     (8, ch08_single_threaded::run),
     (9, ch09_thread_per_connection::run),
     (10, ch10_thread_pool::run),
+    (11, ch11_process_per_connection::run),
+    (13, ch13_time::run),
 ];
 
 fn main() -> ExitCode {

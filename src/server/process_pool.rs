@@ -81,29 +81,29 @@ impl Strategy for ProcessPool {
             for number in news.into_iter().rev() {
                 let Some(dead) = pool.hear(number) else { continue };
                 missing |= dead.ready;
+                trouble |= !matches!(dead.job, Job::Serving { .. });
                 match dead.job {
                     Job::Sent(connection) if dead.ready => connections.push(connection),
                     Job::Sent(connection) => {
                         let why = io::Error::other("it ended before it was ready");
                         connections.push(connection.overloaded("process", &why));
                     }
-                    Job::Idle => trouble = true,
-                    Job::Serving { .. } => {}
+                    Job::Idle | Job::Serving { .. } => {}
                 }
                 dead.worker.end(Instant::now());
             }
-            match next {
-                Next::Connection(connection) => connections.push(connection),
-                Next::Nothing => {}
-                Next::Stopped => {
-                    connections.into_iter().for_each(serve);
-                    break;
-                }
+            let stopped = matches!(next, Next::Stopped);
+            if let Next::Connection(connection) = next {
+                connections.push(connection);
             }
             for refused in connections.into_iter().filter_map(|it| pool.hand_over(it)) {
                 serve(refused);
                 trouble = true;
             }
+            if stopped {
+                break;
+            }
+            // What cannot be started, or dies before it serves anybody, may do so again at once.
             if trouble {
                 incoming.back_off();
             }
@@ -170,17 +170,17 @@ impl Pool<'_> {
         None
     }
 
+    // ANCHOR: hand-over
     /// Hands a connection to a process that is idle, or to a new one; gives it back if it is to
     /// be refused.
     fn hand_over(&mut self, connection: Connection) -> Option<Connection> {
         if connection.refusal.is_some() {
             return Some(connection);
         }
-        let idle = |number: &usize| matches!(self.members[*number].job, Job::Idle);
-        let mut idle: Vec<usize> = (0..self.members.len()).filter(idle).collect();
-        idle.sort_by_key(|number| !self.members[*number].ready);
-        let sent = |number: &usize| self.members[*number].worker.send(&connection).is_ok();
-        let member = match idle.into_iter().find(sent) {
+        let takes = |member: &Member| {
+            matches!(member.job, Job::Idle) && member.worker.send(&connection).is_ok()
+        };
+        let member = match self.members.iter().position(takes) {
             Some(number) => self.members.remove(number),
             None => match self.program.start_with(&connection) {
                 Ok(worker) => Member { worker, ready: false, job: Job::Idle },
@@ -190,6 +190,7 @@ impl Pool<'_> {
         self.members.push(Member { job: Job::Sent(connection), ..member });
         None
     }
+    // ANCHOR_END: hand-over
 
     /// Tells all to finish, and waits until they have.
     fn end(self, deadline: Instant) {
