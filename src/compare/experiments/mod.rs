@@ -1,0 +1,80 @@
+//! The experiments, one in a file: what it asks, what its clients do, and what is measured.
+
+mod connections;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Channel;
+use crate::compare::process::{Answer, Failure};
+use crate::compare::runner::Lab;
+use crate::compare::server::Contestant;
+use crate::compare::{Axis, Experiment};
+
+/// What clients can be told to do, by the experiment that tells them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Load {
+    Connections(connections::Load),
+}
+
+impl Load {
+    /// Does it, and answers with the figures that the experiment expects.
+    pub(super) fn run(&self, channel: &Channel) -> Answer<Vec<f64>> {
+        match self {
+            Load::Connections(load) => load.run(channel),
+        }
+    }
+}
+
+/// All experiments, in the order in which they are run.
+pub(super) fn all(lab: &Lab) -> Vec<Plan> {
+    vec![connections::plan(lab)]
+}
+
+/// An experiment, and how it is done.
+pub(super) struct Plan {
+    /// What the report says about it; its quantities are what `measure` measures.
+    pub(super) about: Experiment,
+    /// The places on its axis.
+    pub(super) points: Vec<f64>,
+    /// How often everything is measured.
+    pub(super) rounds: usize,
+    /// Whether all strategies are measured at the same time: for waits, which do not disturb each
+    /// other.
+    pub(super) at_once: bool,
+    /// What its first quantity is a multiple of, within a round.
+    pub(super) relative: Option<Relative>,
+    pub(super) measure: Measure,
+}
+
+impl Plan {
+    /// How many measurements it takes.
+    pub(super) fn measurements(&self) -> usize {
+        self.rounds * self.points.len() * Contestant::ALL.len()
+    }
+}
+
+/// Measures a strategy at a place on the axis: a value for each quantity, or none at all where
+/// the place is not for this strategy.
+pub(super) type Measure = fn(&Lab, Contestant, f64) -> Result<Vec<f64>, Failure>;
+
+/// What a figure is compared with.
+#[derive(Clone, Copy)]
+pub(super) enum Relative {
+    /// The same strategy's figure at the first place on the axis.
+    ToFirst,
+    /// This strategy's figure at the same place.
+    To(Contestant),
+}
+
+impl Relative {
+    pub(super) fn axis(self) -> Axis {
+        match self {
+            Relative::ToFirst => axis("times the first", "×"),
+            Relative::To(contestant) => axis(&format!("times {}", contestant.name()), "×"),
+        }
+    }
+}
+
+fn axis(name: &str, unit: &str) -> Axis {
+    Axis { name: name.to_owned(), unit: unit.to_owned() }
+}
