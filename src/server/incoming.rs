@@ -92,12 +92,6 @@ impl Incoming {
         self.drain
     }
 
-    /// Watches another lifeline.
-    #[cfg(feature = "compare")]
-    pub(crate) fn watch(&mut self, lifeline: Lifeline) {
-        self.lifeline = lifeline;
-    }
-
     /// What tells a strategy that waits for something else that the server stops.
     pub(crate) fn lifeline(&self) -> &Lifeline {
         &self.lifeline

@@ -37,8 +37,6 @@ use crate::protocol::Protocol;
 use crate::protocol::native::Native;
 use crate::server_stub::ServerStub;
 use crate::steps::{Observer, Steps};
-#[cfg(feature = "compare")]
-use crate::transport::Lifeline;
 use crate::transport::{Connection, lifeline, tcp};
 
 /// Procedures, and how they are offered. It does nothing until it is bound to an address, or
@@ -157,14 +155,6 @@ impl BoundServer {
     /// What stops it, from any thread.
     pub fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
-    }
-
-    /// Stops when the other end of this pipe is closed, be it on purpose or by its holder's death;
-    /// no longer by a handle.
-    #[cfg(feature = "compare")]
-    pub(crate) fn until_closed(mut self, end: OwnedFd) -> BoundServer {
-        self.incoming.watch(Lifeline::watching(end));
-        self
     }
 
     /// Serves until it is told to stop; every call that was read by then is answered before this
