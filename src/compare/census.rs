@@ -83,12 +83,13 @@ mod linux {
         }
     }
 
-    /// The proportional set size of a process with all its descendants, in KiB: a page that
-    /// several processes share is divided between them, so it is counted once.
-    pub(in crate::compare) fn proportional_kib(process: u32) -> io::Result<f64> {
+    /// The memory, in KiB, that a process and all its descendants have of their own: what no file
+    /// backs. A page that several share is divided between them, so it is counted once. The
+    /// program itself is not counted: it is in memory once, however many processes run it.
+    pub(in crate::compare) fn own_kib(process: u32) -> io::Result<f64> {
         let of_one = |pid: i32| -> ProcResult<u64> {
             let rollup = Process::new(pid)?.smaps_rollup()?.memory_map_rollup;
-            let sizes = rollup.iter().filter_map(|map| map.extension.map.get("Pss"));
+            let sizes = rollup.iter().filter_map(|map| map.extension.map.get("Pss_Anon"));
             Ok(sizes.sum())
         };
         let mut bytes = 0;
@@ -104,7 +105,7 @@ mod linux {
 }
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::proportional_kib;
+pub(super) use linux::own_kib;
 
 #[cfg(not(target_os = "linux"))]
 const NOT_COUNTED: &str = "processes are counted through /proc, which this system does not have";
@@ -117,6 +118,6 @@ impl Census {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn proportional_kib(_: u32) -> io::Result<f64> {
+pub(super) fn own_kib(_: u32) -> io::Result<f64> {
     Err(io::Error::new(io::ErrorKind::Unsupported, NOT_COUNTED))
 }

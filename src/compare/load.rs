@@ -31,12 +31,15 @@ pub(super) fn play(role: &LoadRole) -> Answer<()> {
     machine::wake_exactly();
     let prepared = machine::pin(&role.cores).and_then(|()| machine::raise_descriptor_limit());
     prepared.map_err(|error| cannot(&Error::transport("preparing the clients' process", error)))?;
-    // Nobody writes; the end says that the clients are not wanted any more.
-    thread::spawn(|| {
-        let _ = stdin().read(&mut [0]);
+    let (go_on, told) = bounded(1);
+    // A byte is the word to go on; the end says that the clients are not wanted any more.
+    thread::spawn(move || {
+        while stdin().read(&mut [0]).is_ok_and(|count| count > 0) {
+            let _ = go_on.try_send(());
+        }
         exit(0);
     });
-    say(&role.load.run(&Channel::new(role.address)));
+    say(&role.load.run(&Channel::new(role.address), &told));
     // The process ends when its parent has the answer.
     loop {
         thread::park();
@@ -93,7 +96,10 @@ impl Together<'_> {
         }
         let start = Instant::now();
         let window = Window { start, end: start + self.time };
-        begins.iter().for_each(|begin| drop(begin.send(window)));
+        for begin in begins {
+            // A client that has gone is found out below.
+            let _ = begin.send(window);
+        }
         (0..self.clients).map(|_| next(&outcomes, self.time + PATIENCE)).collect()
     }
 }

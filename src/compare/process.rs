@@ -1,9 +1,8 @@
 //! The processes of a comparison: this program again, in a role.
 //!
 //! A process is told its role by an environment variable and answers in lines of JSON on its
-//! standard output. Its standard input says nothing but for how long it is wanted: it ends when
-//! the other end is closed, which happens when this process has what it wants, and also when it
-//! dies.
+//! standard output. Its standard input says for how long it is wanted: it ends when the other end
+//! is closed, which happens when this process has what it wants, and also when it dies.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -151,6 +150,12 @@ impl<'a> Process<'a> {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(Failure::new(format!("a process answered {line:?}"), REMEDY)),
         }
+    }
+
+    /// Gives the word to go on.
+    pub(super) fn go_on(&mut self) {
+        // One that is gone is found out when it does not answer.
+        let _ = self.wanted.as_mut().map(|wanted| wanted.write_all(b"!"));
     }
 
     /// What the process says stands in its way, if it says so soon.

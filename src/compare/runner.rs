@@ -48,22 +48,24 @@ impl Lab {
         &self.cores[..self.cores.len().div_ceil(2)]
     }
 
-    /// The other half; the same core if there is but one.
-    pub(super) fn client_cores(&self) -> &[usize] {
-        match self.cores.len() {
-            1 => &self.cores,
-            cores => &self.cores[cores.div_ceil(2)..],
-        }
-    }
-
     /// Which cores are held, for the reader.
     pub(super) fn cores_held(&self) -> String {
-        match (self.server_cores().len(), self.client_cores().len()) {
-            _ if !cfg!(target_os = "linux") => "no core is held, this system has no way".to_owned(),
+        match (self.server_cores().len(), self.client_cores(self.server_cores()).len()) {
+            _ if !cfg!(target_os = "linux") => "no core is held, for want of a way".to_owned(),
             _ if self.cores.len() == 1 => "server and clients share the only core".to_owned(),
+            (1, 1) => "the server has one core, the clients the other".to_owned(),
             (server, clients) => {
                 format!("the server has {server} of the cores, the clients the other {clients}")
             }
+        }
+    }
+
+    /// Clients have the cores that the server does not have; or all, if it has all.
+    fn client_cores(&self, of_server: &[usize]) -> Vec<usize> {
+        let others = self.cores.iter().filter(|core| !of_server.contains(core)).copied();
+        match others.collect::<Vec<_>>() {
+            none if none.is_empty() => self.cores.clone(),
+            others => others,
         }
     }
 
@@ -81,18 +83,18 @@ impl Lab {
         })
     }
 
-    /// A server with nothing special.
+    /// A server for so many clients, with nothing special.
     pub(super) fn server(&self, strategy: Contestant, clients: usize) -> ServerRole {
         ServerRole {
             strategy,
             cores: self.server_cores().to_vec(),
-            // One more: who has just left may not be gone yet.
+            // Some who have left may not be gone yet.
             at_most: clients + 8,
             pool: self.pool(),
         }
     }
 
-    /// A server, one load, and what the load found.
+    /// A server, one load, and what the load finds.
     pub(super) fn measure(&self, server: ServerRole, load: Load) -> Result<Vec<f64>, Failure> {
         let server = ServerUnderTest::start(self, server)?;
         let found = self.load(&server, load)?.found()?;
@@ -106,7 +108,8 @@ impl Lab {
         server: &ServerUnderTest<'_>,
         load: Load,
     ) -> Result<LoadProcess<'a>, Failure> {
-        let role = LoadRole { address: server.address, cores: self.client_cores().to_vec(), load };
+        let cores = self.client_cores(&server.cores);
+        let role = LoadRole { address: server.address, cores, load };
         Ok(LoadProcess(Process::start(self, &Role::Load(role))?))
     }
 
@@ -137,7 +140,12 @@ impl LoadProcess<'_> {
         Ok(found)
     }
 
-    /// What the clients found so far; they stay.
+    /// Lets the clients go on that have said something and wait.
+    pub(super) fn go_on(&mut self) {
+        self.0.go_on();
+    }
+
+    /// What the clients say next; they stay.
     pub(super) fn next(&mut self) -> Result<Vec<f64>, Failure> {
         self.0.answer(Lab::PATIENCE)
     }

@@ -1,7 +1,7 @@
 //! The servers under test: what runs in their processes, and how the comparison holds one.
 
 use std::io::stdin;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +14,11 @@ use crate::compare::census::Census;
 use crate::compare::process::{Answer, Failure, Process, Role, say};
 use crate::compare::runner::Lab;
 use crate::compare::{CannotRun, machine};
+use crate::transport::{Lifeline, tcp};
 use crate::{
-    Channel, ClientStub, Error, ForkPerConnection, Procedures, Result, Server, SingleThreaded,
-    SpawnPerConnection, StrategyError, ThreadPerConnection, ThreadPool, demo,
+    Channel, ClientStub, Error, ForkPerConnection, Incoming, Procedures, ProcessPool, Result,
+    Server, SingleThreaded, SpawnPerConnection, Strategy, StrategyError, ThreadPerConnection,
+    ThreadPool, demo,
 };
 
 /// The strategies that are compared.
@@ -28,15 +30,17 @@ pub(super) enum Contestant {
     ThreadPool,
     ProcessFork,
     ProcessSpawn,
+    ProcessPool,
 }
 
 impl Contestant {
-    pub(super) const ALL: [Contestant; 5] = [
+    pub(super) const ALL: [Contestant; 6] = [
         Contestant::Single,
         Contestant::Thread,
         Contestant::ThreadPool,
         Contestant::ProcessFork,
         Contestant::ProcessSpawn,
+        Contestant::ProcessPool,
     ];
 
     /// As `--strategy` has it.
@@ -47,20 +51,21 @@ impl Contestant {
             Contestant::ThreadPool => "thread-pool",
             Contestant::ProcessFork => "process-fork",
             Contestant::ProcessSpawn => "process-spawn",
+            Contestant::ProcessPool => "process-pool",
         }
     }
 
-    /// How many of so many clients, who come and stay, it serves at once.
-    pub(super) fn serves(self, clients: usize, pool: usize) -> usize {
+    /// How many clients it serves at once if its pool has this size; `None` if it has no pool.
+    pub(super) fn pool(self, size: usize) -> Option<usize> {
         match self {
-            Contestant::Single => clients.min(1),
-            Contestant::ThreadPool => clients.min(pool),
-            _ => clients,
+            Contestant::Single => Some(1),
+            Contestant::ThreadPool | Contestant::ProcessPool => Some(size),
+            Contestant::Thread | Contestant::ProcessFork | Contestant::ProcessSpawn => None,
         }
     }
 
-    /// Whether a connection has a process.
-    pub(super) fn is_processes(self) -> bool {
+    /// Whether every connection has a process.
+    pub(super) fn is_process_per_connection(self) -> bool {
         matches!(self, Contestant::ProcessFork | Contestant::ProcessSpawn)
     }
 }
@@ -88,19 +93,39 @@ fn serve(role: &ServerRole) -> Result<()> {
     let failed = |error| Error::transport("preparing the server's process", error);
     machine::pin(&role.cores).map_err(failed)?;
     machine::raise_descriptor_limit().map_err(failed)?;
-    let wanted = stdin().as_fd().try_clone_to_owned().map_err(failed)?;
-    let server = server.bind("127.0.0.1:0")?.until_closed(wanted);
-    say(&Ok(server.local_addr()));
-    let at_most = role.at_most;
-    match role.strategy {
-        Contestant::Single => server.run(&SingleThreaded),
-        Contestant::Thread => server.run(&ThreadPerConnection { at_most }),
-        Contestant::ThreadPool => server.run(&ThreadPool { threads: role.pool }),
-        Contestant::ProcessFork => server.run(&ForkPerConnection { at_most }),
-        Contestant::ProcessSpawn => {
-            let mut spawn = SpawnPerConnection::new();
-            spawn.at_most = at_most;
-            server.run(&spawn)
+    let listener = tcp::listen(&[(Ipv4Addr::LOCALHOST, 0).into()]).map_err(failed)?;
+    say(&Ok(listener.local_addr().map_err(failed)?));
+    // The server stops when the comparison closes the other end of its standard input. No thread
+    // waits for that, so a server that forks can have it too.
+    let wanted = Lifeline::watching(stdin().as_fd().try_clone_to_owned().map_err(failed)?);
+    let mut incoming = Incoming::from_listener(listener, wanted, server.limits.drain)?;
+    let strategy = role.strategy();
+    strategy.run(&mut incoming, &|connection| server.serve(connection))
+}
+
+impl ServerRole {
+    /// How many of so many clients, who come and stay, are served at once.
+    pub(super) fn serves(&self, clients: usize) -> usize {
+        self.strategy.pool(self.pool).unwrap_or(clients).min(clients)
+    }
+
+    fn strategy(&self) -> Box<dyn Strategy> {
+        let at_most = self.at_most;
+        match self.strategy {
+            Contestant::Single => Box::new(SingleThreaded),
+            Contestant::Thread => Box::new(ThreadPerConnection { at_most }),
+            Contestant::ThreadPool => Box::new(ThreadPool { threads: self.pool }),
+            Contestant::ProcessFork => Box::new(ForkPerConnection { at_most }),
+            Contestant::ProcessSpawn => {
+                let mut spawn = SpawnPerConnection::new();
+                spawn.at_most = at_most;
+                Box::new(spawn)
+            }
+            Contestant::ProcessPool => {
+                let mut pool = ProcessPool::new();
+                pool.processes = self.pool;
+                Box::new(pool)
+            }
         }
     }
 }
@@ -137,26 +162,30 @@ pub(super) fn cannot(error: &Error) -> CannotRun {
 pub(super) struct ServerUnderTest<'a> {
     process: Process<'a>,
     pub(super) address: SocketAddr,
-    /// What it held when one client was connected.
-    at_rest: Option<Census>,
+    /// The cores that it may use.
+    pub(super) cores: Vec<usize>,
+    /// What it held when its first clients were connected; unknown where there is no `/proc`.
+    with_clients: Option<Census>,
 }
 
 impl<'a> ServerUnderTest<'a> {
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// Starts a server and waits until it has answered a call.
+    /// Starts a server, and waits until all of it has begun: every member of a pool has answered.
     pub(super) fn start(lab: &'a Lab, role: ServerRole) -> Result<ServerUnderTest<'a>, Failure> {
+        let cores = role.cores.clone();
+        let clients = role.strategy.pool(role.pool).unwrap_or(1);
         let mut process = Process::start(lab, &Role::Server(role))?;
         let address: SocketAddr = process.answer(ServerUnderTest::PATIENCE)?;
         let channel = Channel::new(address).call_timeout(ServerUnderTest::PATIENCE);
-        let answered = ClientStub::new(&channel).and_then(|stub| {
-            stub.call::<i64>("add", (10, 5))?;
-            Ok(stub)
-        });
-        match answered {
-            Ok(_stub) => {
-                let at_rest = Census::of(process.id()).ok();
-                Ok(ServerUnderTest { process, address, at_rest })
+        let first_call = |_| {
+            let stub = ClientStub::new(&channel)?;
+            stub.call::<i64>("add", (10, 5)).map(|_| stub)
+        };
+        match (0..clients).map(first_call).collect::<Result<Vec<_>>>() {
+            Ok(_connected) => {
+                let with_clients = Census::of(process.id()).ok();
+                Ok(ServerUnderTest { process, address, cores, with_clients })
             }
             // A strategy that cannot run here has said why.
             Err(error) => Err(process.complaint().unwrap_or_else(|| cannot(&error)).into()),
@@ -183,10 +212,10 @@ impl<'a> ServerUnderTest<'a> {
 
     /// What the server still holds some time after its last client has gone.
     fn left_behind(&self) -> Option<Census> {
-        let at_rest = self.at_rest?;
+        let before = self.with_clients?;
         let deadline = Instant::now() + Duration::from_secs(3);
         loop {
-            let more = Census::of(self.id()).ok()?.more_than(&at_rest);
+            let more = Census::of(self.id()).ok()?.more_than(&before);
             if more == Census::default() {
                 return None;
             }

@@ -1,7 +1,15 @@
 //! The experiments, one in a file: what it asks, what its clients do, and what is measured.
 
+mod big_messages;
+mod clients;
+mod compute;
 mod connections;
+mod counter;
+mod memory;
+mod slow_client;
+mod wait;
 
+use crossbeam_channel::Receiver;
 use serde::{Deserialize, Serialize};
 
 use crate::Channel;
@@ -10,24 +18,48 @@ use crate::compare::runner::Lab;
 use crate::compare::server::Contestant;
 use crate::compare::{Axis, Experiment};
 
+/// All experiments, in the order in which they are run.
+pub(super) fn all(lab: &Lab) -> Vec<Plan> {
+    vec![
+        connections::plan(lab),
+        clients::plan(lab),
+        compute::plan(lab),
+        wait::plan(lab),
+        memory::plan(lab),
+        big_messages::plan(lab),
+        counter::plan(lab),
+        slow_client::plan(lab),
+    ]
+}
+
 /// What clients can be told to do, by the experiment that tells them.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Load {
+    BigMessages(big_messages::Load),
+    Clients(clients::Load),
+    Compute(compute::Load),
     Connections(connections::Load),
+    Counter(counter::Load),
+    Memory(memory::Load),
+    SlowClient(slow_client::Load),
+    Wait(wait::Load),
 }
 
 impl Load {
-    /// Does it, and answers with the figures that the experiment expects.
-    pub(super) fn run(&self, channel: &Channel) -> Answer<Vec<f64>> {
+    /// Does it, and answers with the figures that the experiment expects. Who has to wait in
+    /// between waits for the word to go on.
+    pub(super) fn run(&self, channel: &Channel, go_on: &Receiver<()>) -> Answer<Vec<f64>> {
         match self {
+            Load::BigMessages(load) => load.run(channel),
+            Load::Clients(load) => load.run(channel),
+            Load::Compute(load) => load.run(channel),
             Load::Connections(load) => load.run(channel),
+            Load::Counter(load) => load.run(channel),
+            Load::Memory(load) => load.run(channel, go_on),
+            Load::SlowClient(load) => load.run(channel),
+            Load::Wait(load) => load.run(channel),
         }
     }
-}
-
-/// All experiments, in the order in which they are run.
-pub(super) fn all(lab: &Lab) -> Vec<Plan> {
-    vec![connections::plan(lab)]
 }
 
 /// An experiment, and how it is done.
