@@ -14,7 +14,7 @@ use crate::compare::experiments::Load;
 use crate::compare::process::{Answer, say};
 use crate::compare::server::cannot;
 use crate::compare::{CannotRun, machine};
-use crate::{Channel, ClientStub, Error};
+use crate::{Channel, ClientStub, Error, PendingCall};
 
 /// What some clients do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,22 +74,29 @@ impl Together<'_> {
         work: impl Fn(usize, &ClientStub, Window) -> crate::Result<T> + Send + Sync + 'static,
     ) -> Answer<Vec<T>> {
         let work = Arc::new(work);
+        let (sent, all_sent) = bounded(self.clients);
         let (ready, readies) = bounded(self.clients);
         let (done, outcomes) = bounded(self.clients);
         let mut begins = Vec::new();
         for number in 0..self.clients {
             let stub = ClientStub::new(self.channel).map_err(|error| cannot(&error))?;
-            let (ready, done, work) = (ready.clone(), done.clone(), Arc::clone(&work));
+            let (sent, ready, done) = (sent.clone(), ready.clone(), done.clone());
+            let work = Arc::clone(&work);
             let (begin, begun) = bounded::<Window>(1);
             begins.push(begin);
             let client = move || {
-                let answered = stub.call::<i64>("add", (10, 5)).map(drop);
+                let first = stub.send::<i64>("add", (10, 5));
+                let _ = sent.send(first.as_ref().map(drop).map_err(Clone::clone));
+                let answered = first.and_then(PendingCall::wait).map(drop);
                 let _ = ready.send(answered.clone());
                 let Ok(window) = begun.recv() else { return };
                 let _ = done.send(answered.and_then(|()| work(number, &stub, window)));
             };
             let started = thread::Builder::new().stack_size(256 * 1024).spawn(client);
             started.map_err(|error| cannot(&Error::transport("starting a client", error)))?;
+        }
+        for _ in 0..self.clients {
+            next(&all_sent, PATIENCE)?;
         }
         for _ in 0..self.served {
             next(&readies, PATIENCE)?;

@@ -48,7 +48,7 @@ fn measure(lab: &Lab, strategy: Contestant, clients: f64) -> Result<Vec<f64>, Fa
     let clients = clients as usize;
     let server = lab.server(strategy, clients);
     let served = server.serves(clients);
-    let load = Load { clients, served, milliseconds: lab.effort.of(50, 150, 1_000) };
+    let load = Load { clients, served, milliseconds: lab.effort.of(50, 100, 1_000) };
     lab.measure(server, super::Load::BigMessages(load))
 }
 

@@ -73,9 +73,9 @@ fn measure(lab: &Lab, strategy: Contestant, clients: f64) -> Result<Vec<f64>, Fa
         let load = Load { clients, served, milliseconds, rate };
         lab.load(&server, super::Load::Clients(load))?.found()
     };
-    let mut found = load(lab.effort.of(50, 150, 1_000), None)?;
+    let mut found = load(lab.effort.of(50, 80, 1_000), None)?;
     let rate = found[0] * SHARE;
-    let latencies = load(lab.effort.of(50, 250, 1_000), Some(rate))?;
+    let latencies = load(lab.effort.of(50, 150, 1_000), Some(rate))?;
     server.end()?;
     found.splice(1..1, latencies);
     Ok(found)

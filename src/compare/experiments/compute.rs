@@ -44,7 +44,7 @@ pub(super) fn plan(lab: &Lab) -> Plan {
             series: Vec::new(),
         },
         points: cores.into_iter().map(|cores| cores as f64).collect(),
-        rounds: lab.effort.of(1, 3, 7),
+        rounds: lab.effort.of(1, 2, 7),
         at_once: false,
         relative: Some(Relative::ToFirst),
         measure,

@@ -49,7 +49,7 @@ pub(super) fn plan(lab: &Lab) -> Plan {
 }
 
 fn measure(lab: &Lab, strategy: Contestant, _: f64) -> std::result::Result<Vec<f64>, Failure> {
-    let load = Load { milliseconds: lab.effort.of(50, 250, 1_000) };
+    let load = Load { milliseconds: lab.effort.of(50, 200, 1_000) };
     lab.measure(lab.server(strategy, CLIENTS), super::Load::Connections(load))
 }
 

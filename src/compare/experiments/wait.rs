@@ -58,7 +58,7 @@ pub(super) fn plan(lab: &Lab) -> Plan {
 
 /// How many calls a client makes.
 fn calls(lab: &Lab) -> u32 {
-    lab.effort.of(2, 5, 20)
+    lab.effort.of(2, 3, 20)
 }
 
 fn measure(
