@@ -1,5 +1,6 @@
 //! Threads or processes? The comparison, measured on the reader's own machine.
 
+pub mod report;
 mod results;
 
 pub use results::{
