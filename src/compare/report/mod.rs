@@ -1,6 +1,9 @@
 //! What a comparison found, to read: files, a page with charts, and tables for the terminal.
 
+mod advice;
+mod chart;
 mod files;
+mod matrix;
 mod number;
 mod page;
 mod terminal;

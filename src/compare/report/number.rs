@@ -1,33 +1,27 @@
 //! Numbers, as people read them.
 
-use crate::compare::Axis;
+use crate::compare::{Axis, Remnant};
 
 /// A number with the three digits that matter, and commas.
 pub(super) fn rounded(number: f64) -> String {
-    if !number.is_finite() || number == 0.0 {
+    if number == 0.0 || !number.is_finite() {
         return number.to_string();
     }
-    let last = number.abs().log10().floor() as i32 - 2;
-    let decimals = (-last).clamp(0, 6) as usize;
-    let unit = 10_f64.powi(last.max(0));
-    let text = format!("{:.decimals$}", (number / unit).round() * unit);
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let fraction = fraction.trim_end_matches('0');
-    let mut text = whole.to_owned();
+    let digits = number.abs().log10().floor() as i32;
+    if digits < 2 {
+        let decimals = (2 - digits).min(9) as usize;
+        let text = format!("{number:.decimals$}");
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    let coarse = 10_f64.powi(digits - 2);
+    let mut text = format!("{:.0}", (number / coarse).round() * coarse);
+    let sign = usize::from(number < 0.0);
     let mut comma = text.len();
-    while comma > 3 + text.starts_with('-') as usize {
+    while comma > sign + 3 {
         comma -= 3;
         text.insert(comma, ',');
     }
-    if !fraction.is_empty() {
-        text = format!("{text}.{fraction}");
-    }
     text
-}
-
-/// A place on an axis, which is never rounded.
-pub(super) fn exact(number: f64) -> String {
-    number.to_string()
 }
 
 /// A quantity's name and unit.
@@ -36,6 +30,12 @@ pub(super) fn heading(axis: &Axis) -> String {
         "" => axis.name.clone(),
         unit => format!("{} ({unit})", axis.name),
     }
+}
+
+/// What is left behind, such as `memory 320 MiB`.
+pub(super) fn remnant(remnant: &Remnant) -> String {
+    let text = format!("{} {} {}", remnant.what, rounded(remnant.amount), remnant.unit);
+    text.trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -50,13 +50,14 @@ mod tests {
             (7.456, "7.46"),
             (98.64, "98.6"),
             (647.3, "647"),
+            (999.6, "1,000"),
             (4_949.0, "4,950"),
             (138_412.0, "138,000"),
             (1_234_567.0, "1,230,000"),
             (0.012_34, "0.0123"),
-            (-1_234.0, "-1,230"),
-            (999.6, "1,000"),
             (9.999, "10"),
+            (-1_234.0, "-1,230"),
+            (-123.4, "-123"),
         ] {
             assert_eq!(rounded(number), text);
         }
