@@ -22,6 +22,7 @@
 //! }
 //! ```
 
+pub mod report;
 mod results;
 
 mod experiments;
