@@ -1,5 +1,6 @@
 //! Threads or processes? The comparison, measured on the reader's own machine.
 
+pub mod crash_lab;
 mod results;
 
 pub use results::{
