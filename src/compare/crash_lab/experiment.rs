@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::process::{ServerProcess, Usage};
+use super::process::{Held, ServerProcess, Work};
 use super::trouble::{Seen, Trouble};
 use super::{FRESH, NEIGHBOURS, PATIENCE, limits};
 use crate::channel::Channel;
@@ -21,7 +21,7 @@ const UNDER_WAY: u64 = 50;
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How long the lab waits between two looks at what no event tells of.
-const MOMENT: Duration = Duration::from_millis(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Makes trouble once, and reports.
 pub(super) fn run(program: &Path, strategy: &str, trouble: Trouble) -> Survived {
@@ -77,7 +77,8 @@ impl Experiment<'_> {
                 look(neighbour, 0).map_err(failed)?;
             }
         }
-        let before = self.server.usage().map_err(Obstacle::Proc)?;
+        let before = self.server.held().map_err(Obstacle::Proc)?;
+        let work = self.server.work().map_err(Obstacle::Proc)?;
         let troublemaker = self.connect().map_err(failed)?;
         let home = look(&troublemaker, 0).map_err(failed)?.directory;
         if in_turns {
@@ -97,7 +98,7 @@ impl Experiment<'_> {
         let mut busy = false;
         let fresh = thread::scope(|scope| {
             let fresh = thread::Builder::new().spawn_scoped(scope, || self.fresh_connection(began));
-            busy = self.trouble == Trouble::Spin && self.is_still_busy(&before);
+            busy = self.trouble == Trouble::Spin && self.is_still_busy(&work);
             for (neighbour, call) in std::mem::take(&mut neighbours).into_iter().zip(calls) {
                 if let Ok(now) = call.wait().and_then(|_| look(&neighbour, 0)) {
                     seen.push(now);
@@ -172,36 +173,35 @@ impl Experiment<'_> {
             if !self.server.is_alive() {
                 return None;
             }
-            thread::sleep(MOMENT);
+            thread::sleep(Duration::from_millis(1));
         }
         None
     }
 
-    /// Whether the processor is still busy when a process of its own would have met its limit.
-    fn is_still_busy(&self, before: &Usage) -> bool {
+    /// Whether a procedure still runs when a process of its own would have met its limit.
+    fn is_still_busy(&self, before: &Work) -> bool {
         let deadline = Instant::now() + PATIENCE;
-        let most = limits::WORKER_SECONDS as f64 + 0.25;
+        let longest = limits::WORKER_SECONDS as f64 + 0.2;
         while Instant::now() < deadline {
-            let Ok(now) = self.server.usage() else { return false };
-            let used = now.seconds - before.seconds;
-            if used > most {
+            let Ok(now) = self.server.work() else { return false };
+            if now.longest > longest {
                 return true;
             }
-            // It has begun when it has used some time.
-            if used > 0.1 && now.running == 0 {
+            let has_begun = now.seconds > before.seconds + 0.1;
+            if has_begun && !now.running {
                 return false;
             }
-            thread::sleep(10 * MOMENT);
+            thread::sleep(LOOK_AGAIN);
         }
         true
     }
 
-    /// What the server and its children use beyond what they used before. Processes end, and
+    /// What the server and its children hold beyond what they held before. Processes end, and
     /// descriptors are closed, a moment after their client has left.
-    fn what_remains(&self, before: &Usage) -> Vec<Remnant> {
+    fn what_remains(&self, before: &Held) -> Vec<Remnant> {
         let began = Instant::now();
         loop {
-            let Ok(now) = self.server.usage() else { return Vec::new() };
+            let Ok(now) = self.server.held() else { return Vec::new() };
             let mut remains = Vec::new();
             let more = |now: usize, before: usize| now.saturating_sub(before) as f64;
             let processes = more(now.processes, before.processes);
@@ -212,7 +212,7 @@ impl Experiment<'_> {
             if remains.is_empty() || began.elapsed() > patience {
                 return remains;
             }
-            thread::sleep(10 * MOMENT);
+            thread::sleep(LOOK_AGAIN);
         }
     }
 }

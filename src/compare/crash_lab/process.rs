@@ -1,6 +1,7 @@
 //! A server process as the lab sees it: started, watched through `/proc`, and ended.
 
 use std::io::{self, ErrorKind, PipeReader, Read};
+use std::iter::Sum;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -110,9 +111,30 @@ impl ServerProcess {
         Stat::of(self.child.id()).is_ok_and(|stat| stat.state != 'Z')
     }
 
-    /// What it and its children use now.
-    pub(super) fn usage(&self) -> io::Result<Usage> {
-        Usage::of(self.child.id())
+    /// What it and its children hold now.
+    pub(super) fn held(&self) -> io::Result<Held> {
+        Ok(self.family()?.iter().map(Held::of).sum())
+    }
+
+    /// What it and its children have done until now.
+    pub(super) fn work(&self) -> io::Result<Work> {
+        let family = self.family()?;
+        Ok(Work {
+            seconds: family.iter().map(|stat| stat.seconds + stat.children_seconds).sum(),
+            longest: family.iter().map(|stat| stat.seconds).fold(0.0, f64::max),
+            running: family.iter().any(Stat::has_running_thread),
+        })
+    }
+
+    /// Its process and those that it has started, the ended ones that it has not waited for
+    /// included.
+    fn family(&self) -> io::Result<Vec<Stat>> {
+        let server = self.child.id();
+        let entries = fs::read_dir("/proc")?.flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        // A process can end while it is looked at.
+        let stats = pids.filter_map(|pid| Stat::of(pid).ok());
+        Ok(stats.filter(|stat| stat.pid == server || stat.parent == server).collect())
     }
 
     /// Stops it, or kills it if it does not stop, and waits until its children have ended too.
@@ -135,50 +157,49 @@ impl Drop for ServerProcess {
     }
 }
 
-/// What a server and its children use.
+/// What processes hold.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Usage {
+pub(super) struct Held {
     /// Processes, the ended ones that nobody has waited for included.
     pub(super) processes: usize,
     /// Memory that no file backs, in MiB; a page that several share counts once.
     pub(super) memory_mib: f64,
     /// Open descriptors.
     pub(super) descriptors: usize,
-    /// Threads that run, or would if there were a processor for them.
-    pub(super) running: usize,
-    /// Seconds of processor time, those of children that were waited for included.
-    pub(super) seconds: f64,
 }
 
-impl Usage {
-    fn of(server: u32) -> io::Result<Usage> {
-        let mut usage = Usage::default();
-        for entry in fs::read_dir("/proc")?.flatten() {
-            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            // A process can end while it is looked at.
-            if let Some(stat) = pid.and_then(|pid| Stat::of(pid).ok())
-                && (stat.pid == server || stat.parent == server)
-            {
-                usage.add(&stat);
-            }
-        }
-        Ok(usage)
-    }
-
-    fn add(&mut self, stat: &Stat) {
+impl Held {
+    fn of(stat: &Stat) -> Held {
         let folder = format!("/proc/{}", stat.pid);
-        let entries = |name: &str| fs::read_dir(format!("{folder}/{name}"));
         let rollup = fs::read_to_string(format!("{folder}/smaps_rollup")).unwrap_or_default();
         let anonymous = rollup.lines().find_map(|line| line.strip_prefix("Pss_Anon:"));
         let kib = anonymous.and_then(|kib| kib.trim().trim_end_matches(" kB").parse().ok());
-        let tasks = entries("task").into_iter().flatten().flatten();
-        let states = tasks.filter_map(|task| Some(Stat::read(&task.path()).ok()?.state));
-        self.processes += 1;
-        self.memory_mib += kib.unwrap_or(0.0) / 1024.0;
-        self.descriptors += entries("fd").map_or(0, Iterator::count);
-        self.running += states.filter(|state| *state == 'R').count();
-        self.seconds += stat.seconds;
+        Held {
+            processes: 1,
+            memory_mib: kib.unwrap_or(0.0) / 1024.0,
+            descriptors: fs::read_dir(format!("{folder}/fd")).map_or(0, Iterator::count),
+        }
     }
+}
+
+impl Sum for Held {
+    fn sum<I: Iterator<Item = Held>>(held: I) -> Held {
+        held.fold(Held::default(), |sum, one| Held {
+            processes: sum.processes + one.processes,
+            memory_mib: sum.memory_mib + one.memory_mib,
+            descriptors: sum.descriptors + one.descriptors,
+        })
+    }
+}
+
+/// What processes have done.
+pub(super) struct Work {
+    /// Seconds of processor time, those of children that have ended included.
+    pub(super) seconds: f64,
+    /// Those of the process that has used most and still lives.
+    pub(super) longest: f64,
+    /// Whether a thread runs, or would if there were a processor for it.
+    pub(super) running: bool,
 }
 
 /// The fields that are used of `/proc/PID/stat`, see proc_pid_stat(5).
@@ -186,8 +207,10 @@ struct Stat {
     pid: u32,
     state: char,
     parent: u32,
-    /// Processor time, its own and that of the children that it has waited for.
+    /// Processor time.
     seconds: f64,
+    /// That of the children that it has waited for.
+    children_seconds: f64,
 }
 
 impl Stat {
@@ -204,12 +227,22 @@ impl Stat {
         // The name stands in brackets and may hold anything, so fields count from its end.
         let (pid, rest) = text.split_once(' ')?;
         let fields: Vec<&str> = rest.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks = fields.get(11..15)?.iter().filter_map(|ticks| ticks.parse::<f64>().ok());
+        let seconds = |index: usize| {
+            let ticks: f64 = fields.get(index)?.parse().ok()?;
+            Some(ticks / rustix::param::clock_ticks_per_second() as f64)
+        };
         Some(Stat {
             pid: pid.parse().ok()?,
             state: fields.first()?.chars().next()?,
             parent: fields.get(1)?.parse().ok()?,
-            seconds: ticks.sum::<f64>() / rustix::param::clock_ticks_per_second() as f64,
+            seconds: seconds(11)? + seconds(12)?,
+            children_seconds: seconds(13)? + seconds(14)?,
         })
+    }
+
+    fn has_running_thread(&self) -> bool {
+        let tasks =
+            fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten().flatten();
+        tasks.filter_map(|task| Stat::read(&task.path()).ok()).any(|task| task.state == 'R')
     }
 }

@@ -41,9 +41,12 @@ pub enum Trouble {
     LeakDescriptors,
     /// The process changes its working directory.
     ChangeDirectory,
-    /// Two seconds of a processor's time, for a client that does not wait for the end.
+    /// The processor is kept busy for one and a half seconds, for a client that has left.
     Spin,
 }
+
+/// How much processor time [`Trouble::Spin`] takes: more than a process of its own is allowed.
+const SPIN: Duration = Duration::from_millis(1_500);
 
 impl Trouble {
     /// Every trouble, the mildest first.
@@ -98,7 +101,8 @@ impl Trouble {
             Trouble::ChangeDirectory => Ok(env::set_current_dir("/").map_err(cannot)?),
             Trouble::Spin => {
                 // The processor's time, not the clock's: so a busy machine does not shorten it.
-                while clock_gettime(ClockId::ThreadCPUTime).tv_sec < 2 {
+                let spent = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime));
+                while spent().is_ok_and(|spent| spent < SPIN) {
                     std::hint::spin_loop();
                 }
                 Ok(())
