@@ -2,18 +2,20 @@
 //! for every strategy.
 
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::error::Result;
 use crate::server::child::Parent;
-use crate::transport::{Connection, Lifeline, Wake, from_now, lifeline, tcp, wait, wait_for};
+use crate::transport::{
+    Connection, Lifeline, Wake, from_now, lifeline, poll_until, tcp, wait, wait_for,
+};
 
 /// The connections that are to be served, until the server is told to stop: an iterator whose
 /// end is the stop.
@@ -78,6 +80,30 @@ impl Incoming {
     /// Waits for the next connection, at most for this time.
     pub fn next_within(&mut self, patience: Duration) -> Next {
         self.next_until(Some(from_now(patience)))
+    }
+
+    /// Waits for the next connection, or until one of these can be read; tells also which can.
+    pub(crate) fn next_beside(&mut self, others: &[impl AsFd]) -> (Next, Vec<usize>) {
+        let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let mut fds: Vec<PollFd> = others.iter().map(|other| readable(other.as_fd())).collect();
+        fds.push(readable(self.lifeline.as_fd()));
+        if let Source::Listener(listener) = &self.source
+            && self.places.are_free()
+        {
+            fds.push(readable(listener.as_fd()));
+        }
+        let woken = poll_until(&mut fds, None);
+        let ready = |(number, fd): (usize, &PollFd)| (!fd.revents().is_empty()).then_some(number);
+        let mut ready: Vec<usize> = fds.iter().enumerate().filter_map(ready).collect();
+        let own = ready.split_off(ready.partition_point(|number| *number < others.len()));
+        if let Err(error) = woken {
+            log::error!("waiting for connections failed: {error}");
+            self.back_off();
+        }
+        if own.is_empty() {
+            return (Next::Nothing, ready);
+        }
+        (self.next_within(Duration::ZERO), ready)
     }
 
     /// Accepts nothing for a moment, longer each time it comes soon after the last: for a
