@@ -39,7 +39,7 @@ fn main() {
     println!("trouble         strategy       neighbours  calls lost  afterwards");
     let lab = CrashLab {
         troubles: vec![Trouble::PanicWithLock, Trouble::Abort, Trouble::Exit, Trouble::LeakMemory],
-        strategies: vec!["thread", "process-fork"],
+        strategies: vec!["thread", "process-fork", "process-pool"],
         ..CrashLab::default()
     };
     lab.run(|row| {

@@ -17,7 +17,7 @@ use crate::error::Result;
 /// How long a neighbour's call takes that is under way when trouble comes, in milliseconds.
 const UNDER_WAY: u64 = 50;
 
-/// How long what was used may take to be given back.
+/// How long what was held may take to be given back.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How long the lab waits between two looks at what no event tells of.
@@ -31,8 +31,8 @@ pub(super) fn run(program: &Path, strategy: &str, trouble: Trouble) -> Survived 
         match experiment.run() {
             Ok(survived) => Ok(survived),
             Err(Obstacle::Proc(error)) => Err(CannotRun {
-                reason: format!("what a server uses cannot be read in /proc: {error}"),
-                remedy: "run the lab on Linux, where /proc is mounted".to_owned(),
+                reason: format!("what a server holds cannot be read in /proc: {error}"),
+                remedy: "run the lab on Linux, with /proc mounted".to_owned(),
             }),
             Err(Obstacle::Call) => Err(server.why()),
         }
@@ -57,6 +57,12 @@ enum Obstacle {
     Call,
 }
 
+impl From<crate::Error> for Obstacle {
+    fn from(_: crate::Error) -> Obstacle {
+        Obstacle::Call
+    }
+}
+
 struct Experiment<'a> {
     server: &'a ServerProcess,
     address: SocketAddr,
@@ -66,87 +72,73 @@ struct Experiment<'a> {
 
 impl Experiment<'_> {
     fn run(&self) -> Result<Survived, Obstacle> {
-        let failed = |_| Obstacle::Call;
-        // A single-threaded server serves whoever came first, here the client that makes trouble,
+        // A single-threaded server serves whoever came first: here the client that makes trouble,
         // while the neighbours wait with their calls sent. Each then leaves to let the next in.
         let in_turns = self.strategy == "single";
-        let mut neighbours = Vec::new();
-        if !in_turns {
-            neighbours = self.neighbours().map_err(failed)?;
-            for neighbour in &neighbours {
-                look(neighbour, 0).map_err(failed)?;
-            }
-        }
+        let (settled, others) = if in_turns { (0, 1) } else { (NEIGHBOURS, FRESH) };
+        let mut neighbours = self.answered_clients(settled)?;
+        let mut others = self.answered_clients(others)?;
+        // As many clients are connected now as will be in the end.
         let before = self.server.held().map_err(Obstacle::Proc)?;
         let work = self.server.work().map_err(Obstacle::Proc)?;
-        let troublemaker = self.connect().map_err(failed)?;
-        let home = look(&troublemaker, 0).map_err(failed)?.directory;
-        if in_turns {
-            neighbours = self.neighbours().map_err(failed)?;
+        let troublemaker = others.swap_remove(0);
+        let home = look(&troublemaker)?.directory;
+        let fresh_ones = 1 + others.len();
+        drop(others);
+        while neighbours.len() < NEIGHBOURS {
+            neighbours.push(self.connect()?);
         }
         let under_way = |neighbour: &ClientStub| neighbour.send("look", (UNDER_WAY,));
-        let calls: Vec<PendingCall<Seen>> =
-            neighbours.iter().map(under_way).collect::<Result<_>>().map_err(failed)?;
+        let calls = neighbours.iter().map(under_way);
+        let calls: Vec<PendingCall<Seen>> = calls.collect::<Result<_>>()?;
 
         let began = Instant::now();
-        let trouble = troublemaker.send::<()>("trouble", (self.trouble,)).map_err(failed)?;
-        // Whatever came of it, its client leaves.
+        let trouble = troublemaker.send::<()>("trouble", (self.trouble,))?;
+        // Whatever comes of it, its client leaves.
         let _ = trouble.wait_timeout(self.trouble.patience());
         drop(troublemaker);
 
         let mut seen = Vec::new();
         let mut busy = false;
         let fresh = thread::scope(|scope| {
-            let fresh = thread::Builder::new().spawn_scoped(scope, || self.fresh_connection(began));
+            let fresh = scope.spawn(|| self.fresh_client(began));
             busy = self.trouble == Trouble::Spin && self.is_still_busy(&work);
             for (neighbour, call) in std::mem::take(&mut neighbours).into_iter().zip(calls) {
-                if let Ok(now) = call.wait().and_then(|_| look(&neighbour, 0)) {
-                    seen.push(now);
-                    if !in_turns {
-                        neighbours.push(neighbour);
-                    }
+                let Ok(now) = call.wait().and_then(|_| look(&neighbour)) else { continue };
+                seen.push(now);
+                if !in_turns {
+                    neighbours.push(neighbour);
                 }
             }
-            fresh.ok().and_then(|fresh| fresh.join().ok().flatten())
+            fresh.join().ok().flatten()
         });
-        let alive = seen.len();
-        let mut fresh_connection_ms = None;
-        if let Some((milliseconds, first, stub)) = fresh {
-            fresh_connection_ms = Some(milliseconds);
-            seen.push(first);
-            let mut connected = vec![stub];
-            for _ in 1..FRESH {
-                if in_turns {
-                    connected.clear();
-                }
-                if let Ok(stub) = self.connect()
-                    && let Ok(now) = look(&stub, 0)
-                {
-                    seen.push(now);
-                    connected.push(stub);
-                }
-            }
+        let neighbours_alive = seen.len();
+        let fresh_connection_ms = fresh.as_ref().map(|(_, milliseconds)| *milliseconds);
+        let mut connected = Vec::from_iter(fresh.map(|(client, _)| client));
+        if fresh_connection_ms.is_some() {
+            let more = (1..fresh_ones).filter_map(|_| self.answered_client().ok());
+            connected.extend(more);
         }
+        seen.extend(connected.iter().filter_map(|client| look(client).ok()));
 
         let mut remains = Vec::new();
         if self.server.is_alive() {
-            let asked = seen.len();
-            let mut saw = |what: &str, count: usize| {
-                remain(&mut remains, what, count as f64, &format!("of {asked} connections"));
-            };
-            saw("poisoned lock", seen.iter().filter(|seen| seen.poisoned).count());
-            saw("directory changed", seen.iter().filter(|seen| seen.directory != home).count());
+            let poisoned = seen.iter().filter(|seen| seen.poisoned).count();
+            let moved = seen.iter().filter(|seen| seen.directory != home).count();
+            let unit = format!("of {} connections", seen.len());
+            remain(&mut remains, "poisoned lock", poisoned as f64, &unit);
+            remain(&mut remains, "directory changed", moved as f64, &unit);
             remain(&mut remains, "busy core", f64::from(u8::from(busy)), "");
-            remains.extend(self.what_remains(&before));
+            remains.extend(self.what_is_held(&before));
         }
         Ok(Survived {
             trouble: self.trouble.to_string(),
             strategy: self.strategy.to_owned(),
             server_alive: fresh_connection_ms.is_some(),
             neighbours: NEIGHBOURS,
-            neighbours_alive: alive,
-            // A neighbour whose call is lost has lost its connection, and makes no more.
-            calls_lost: NEIGHBOURS - alive,
+            neighbours_alive,
+            // Whose call is lost has lost the connection with it, and makes no more calls.
+            calls_lost: NEIGHBOURS - neighbours_alive,
             fresh_connection_ms,
             remains,
             cannot_run: None,
@@ -158,17 +150,22 @@ impl Experiment<'_> {
         ClientStub::new(&channel.connect_timeout(PATIENCE).call_timeout(PATIENCE))
     }
 
-    fn neighbours(&self) -> Result<Vec<ClientStub>> {
-        (0..NEIGHBOURS).map(|_| self.connect()).collect()
+    /// A client that has had an answer, so it is known to be served.
+    fn answered_client(&self) -> Result<ClientStub> {
+        let client = self.connect()?;
+        look(&client)?;
+        Ok(client)
     }
 
-    /// The first connection that is answered after the trouble: after how many milliseconds, and
-    /// what it sees.
-    fn fresh_connection(&self, began: Instant) -> Option<(f64, Seen, ClientStub)> {
+    fn answered_clients(&self, count: usize) -> Result<Vec<ClientStub>> {
+        (0..count).map(|_| self.answered_client()).collect()
+    }
+
+    /// The first client that is answered after the trouble began, and how many milliseconds later.
+    fn fresh_client(&self, began: Instant) -> Option<(ClientStub, f64)> {
         while began.elapsed() < PATIENCE {
-            let answer = self.connect().and_then(|stub| Ok((look(&stub, 0)?, stub)));
-            if let Ok((seen, stub)) = answer {
-                return Some((began.elapsed().as_secs_f64() * 1000.0, seen, stub));
+            if let Ok(client) = self.answered_client() {
+                return Some((client, began.elapsed().as_secs_f64() * 1000.0));
             }
             if !self.server.is_alive() {
                 return None;
@@ -198,7 +195,7 @@ impl Experiment<'_> {
 
     /// What the server and its children hold beyond what they held before. Processes end, and
     /// descriptors are closed, a moment after their client has left.
-    fn what_remains(&self, before: &Held) -> Vec<Remnant> {
+    fn what_is_held(&self, before: &Held) -> Vec<Remnant> {
         let began = Instant::now();
         loop {
             let Ok(now) = self.server.held() else { return Vec::new() };
@@ -217,8 +214,8 @@ impl Experiment<'_> {
     }
 }
 
-fn look(stub: &ClientStub, milliseconds: u64) -> Result<Seen> {
-    stub.call("look", (milliseconds,))
+fn look(client: &ClientStub) -> Result<Seen> {
+    client.call("look", (0,))
 }
 
 fn remain(remains: &mut Vec<Remnant>, what: &str, amount: f64, unit: &str) {

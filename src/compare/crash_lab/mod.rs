@@ -74,8 +74,8 @@ impl Default for CrashLab {
 
 impl CrashLab {
     /// Every strategy.
-    pub const STRATEGIES: [&str; 5] =
-        ["single", "thread", "thread-pool", "process-fork", "process-spawn"];
+    pub const STRATEGIES: [&str; 6] =
+        ["single", "thread", "thread-pool", "process-fork", "process-spawn", "process-pool"];
 
     /// Runs every trouble under every strategy, and shows each row when it is there. After
     /// [`ControlFlow::Break`] no further row is begun. What cannot be run is a row that says why.

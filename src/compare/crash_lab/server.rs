@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::{limits, trouble};
 use crate::error::{Error, Result};
 use crate::server::{
-    CHILD_MARK, ForkPerConnection, Incoming, Limits, Server, SingleThreaded, SpawnPerConnection,
-    Strategy, ThreadPerConnection, ThreadPool,
+    CHILD_MARK, ForkPerConnection, Incoming, Limits, ProcessPool, Server, SingleThreaded,
+    SpawnPerConnection, Strategy, ThreadPerConnection, ThreadPool,
 };
 use crate::transport::{Lifeline, tcp};
 
@@ -67,6 +67,11 @@ fn named(strategy: &str) -> Box<dyn Strategy> {
         "thread" => Box::new(ThreadPerConnection::default()),
         "thread-pool" => Box::new(ThreadPool { threads: super::PLACES }),
         "process-fork" => Box::new(ForkPerConnection::default()),
-        _ => Box::new(SpawnPerConnection::new()),
+        "process-spawn" => Box::new(SpawnPerConnection::new()),
+        _ => {
+            let mut pool = ProcessPool::new();
+            pool.processes = super::PLACES;
+            Box::new(pool)
+        }
     }
 }
