@@ -3,8 +3,6 @@
 //! Chapter 14. Every row is a fresh server process, which is this program, started again. The
 //! whole table is `ninestep compare --crash-lab`.
 
-use std::ops::ControlFlow;
-
 use ninestep::compare::Survived;
 use ninestep::compare::crash_lab::{CrashLab, Trouble, serve_if_server};
 
@@ -33,17 +31,15 @@ fn print(row: &Survived) {
     println!("{trouble:<16}{strategy:<15}{alive:<12}{calls_lost:<12}{}; {fresh}", remains(row));
 }
 
-fn main() {
+fn main() -> std::io::Result<()> {
     // First thing in `main`: a server of the lab runs here and does not return.
     serve_if_server();
     println!("trouble         strategy       neighbours  calls lost  afterwards");
     let lab = CrashLab {
-        troubles: vec![Trouble::PanicWithLock, Trouble::Abort, Trouble::Exit, Trouble::LeakMemory],
+        troubles: vec![Trouble::PanicWithLock, Trouble::Abort, Trouble::LeakMemory],
         strategies: vec!["thread", "process-fork", "process-pool"],
-        ..CrashLab::default()
+        ..CrashLab::new()?
     };
-    lab.run(|row| {
-        print(row);
-        ControlFlow::Continue(())
-    });
+    lab.run(&mut print);
+    Ok(())
 }

@@ -38,6 +38,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    ninestep::compare::crash_lab::serve_if_server();
     let arguments = Arguments::parse();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match arguments.command {

@@ -23,9 +23,10 @@ mod server;
 mod trouble;
 
 use std::env;
-use std::ops::ControlFlow;
+use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -44,32 +45,22 @@ const FRESH: usize = 4;
 const PLACES: usize = NEIGHBOURS + FRESH;
 
 /// How long anything may take that a server which is alive does sooner.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the lab is to try.
 #[derive(Clone, Debug)]
 pub struct CrashLab {
-    /// What one client does.
+    /// What one client does: [`Trouble::ALL`] unless told otherwise.
     pub troubles: Vec<Trouble>,
-    /// The strategies' names, see [`CrashLab::STRATEGIES`].
+    /// The strategies' names: [`CrashLab::STRATEGIES`] unless told otherwise.
     pub strategies: Vec<&'static str>,
-    /// How many rows are run beside each other, at least 1. More than one takes less time, and
-    /// makes the milliseconds larger.
+    /// How many rows are run beside each other: 1 unless told otherwise. With two the lab takes
+    /// half the time; the milliseconds may become larger, and nothing else changes.
     pub at_once: usize,
-    /// The program that is started as a server; this one unless told otherwise. It must call
-    /// [`serve_if_server`].
-    pub program: Option<PathBuf>,
-}
-
-impl Default for CrashLab {
-    fn default() -> CrashLab {
-        CrashLab {
-            troubles: Trouble::ALL.to_vec(),
-            strategies: CrashLab::STRATEGIES.to_vec(),
-            at_once: 1,
-            program: None,
-        }
-    }
+    /// Set it, from any thread, and no further row is begun.
+    pub interrupted: Arc<AtomicBool>,
+    /// What the servers run. It calls [`serve_if_server`] first thing in `main`.
+    pub program: PathBuf,
 }
 
 impl CrashLab {
@@ -77,44 +68,68 @@ impl CrashLab {
     pub const STRATEGIES: [&str; 6] =
         ["single", "thread", "thread-pool", "process-fork", "process-spawn", "process-pool"];
 
-    /// Runs every trouble under every strategy, and shows each row when it is there. After
-    /// [`ControlFlow::Break`] no further row is begun. What cannot be run is a row that says why.
-    pub fn run(&self, mut progress: impl FnMut(&Survived) -> ControlFlow<()>) -> Survival {
-        let program = self.program.clone().or_else(|| env::current_exe().ok()).unwrap_or_default();
-        let pairs = |trouble| self.strategies.iter().map(move |strategy| (trouble, *strategy));
-        let rows = self.troubles.iter().copied().flat_map(pairs);
-        let rows = Mutex::new(rows.enumerate().fuse());
+    /// Every trouble under every strategy, on servers that run this executable.
+    ///
+    /// # Errors
+    /// This executable's path is not known; or this process was itself started by a lab, because
+    /// the program did not call [`serve_if_server`] first thing in `main`.
+    pub fn new() -> io::Result<CrashLab> {
+        if server::is_server() {
+            let error = "this process was started by a crash lab, but began another: call \
+                         `ninestep::compare::crash_lab::serve_if_server()` first thing in `main`";
+            return Err(io::Error::other(error));
+        }
+        Ok(CrashLab {
+            troubles: Trouble::ALL.to_vec(),
+            strategies: CrashLab::STRATEGIES.to_vec(),
+            at_once: 1,
+            interrupted: Arc::default(),
+            program: env::current_exe()?,
+        })
+    }
+
+    /// Runs every trouble under every strategy, and shows each row to `progress` when it is there.
+    ///
+    /// What cannot be run on this machine is a row too, with the reason.
+    pub fn run(&self, progress: &mut dyn FnMut(&Survived)) -> Survival {
+        let with_strategies = |trouble| self.strategies.iter().map(move |name| (trouble, *name));
+        let pairs = self.troubles.iter().copied().flat_map(with_strategies);
+        let pairs = Mutex::new(pairs.enumerate());
         let (tell, told) = mpsc::channel();
-        let mut survived = Vec::new();
+        let work = |tell: mpsc::Sender<_>| {
+            while !self.interrupted.load(Ordering::Relaxed)
+                && let Some((number, (trouble, strategy))) = next(&pairs)
+            {
+                let _ = tell.send((number, experiment::run(&self.program, strategy, trouble)));
+            }
+        };
+        let mut rows = Vec::new();
         thread::scope(|scope| {
+            let mut started = 0;
             for _ in 0..self.at_once.max(1) {
-                let (tell, rows, program) = (tell.clone(), &rows, &program);
-                let worker = move || {
-                    while let Some((number, (trouble, strategy))) = next(rows) {
-                        let row = experiment::run(program, strategy, trouble);
-                        if tell.send((number, row)).is_err() {
-                            return;
-                        }
-                    }
-                };
-                if let Err(error) = thread::Builder::new().spawn_scoped(scope, worker) {
-                    log::warn!("fewer rows are run beside each other: {error}");
+                let tell = tell.clone();
+                match thread::Builder::new().spawn_scoped(scope, || work(tell)) {
+                    Ok(_) => started += 1,
+                    Err(error) => log::warn!("{started} rows are run at once, no more: {error}"),
                 }
             }
-            drop(tell);
+            // Without a single thread this one does the work itself.
+            if started == 0 {
+                work(tell)
+            } else {
+                drop(tell)
+            }
             for (number, row) in told {
-                let go_on = progress(&row);
-                survived.push((number, row));
-                if go_on.is_break() {
-                    break;
-                }
+                progress(&row);
+                rows.push((number, row));
             }
         });
-        survived.sort_by_key(|(number, _)| *number);
-        Survival { rows: survived.into_iter().map(|(_, row)| row).collect() }
+        rows.sort_by_key(|(number, _)| *number);
+        Survival { rows: rows.into_iter().map(|(_, row)| row).collect() }
     }
 }
 
-fn next<T>(rows: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
-    rows.lock().unwrap_or_else(PoisonError::into_inner).next()
+/// The next of those that several threads share. The lock is free again when this returns.
+fn next<T>(shared: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner).next()
 }

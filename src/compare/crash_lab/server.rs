@@ -33,6 +33,11 @@ pub fn serve_if_server() {
     exit(0);
 }
 
+/// Whether this process should have ended in [`serve_if_server`].
+pub(super) fn is_server() -> bool {
+    env::var_os(MARK).is_some()
+}
+
 fn serve(strategy: &str) -> Result<()> {
     limits::of_server();
     let limits = Limits { drain: Duration::from_millis(200), ..Limits::default() };

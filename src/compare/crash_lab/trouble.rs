@@ -41,12 +41,12 @@ pub enum Trouble {
     LeakDescriptors,
     /// The process changes its working directory.
     ChangeDirectory,
-    /// The processor is kept busy for one and a half seconds, for a client that has left.
+    /// A processor is kept busy for two seconds, for a client that left at once.
     Spin,
 }
 
 /// How much processor time [`Trouble::Spin`] takes: more than a process of its own is allowed.
-const SPIN: Duration = Duration::from_millis(1_500);
+const SPIN: Duration = Duration::from_secs(2);
 
 impl Trouble {
     /// Every trouble, the mildest first.
