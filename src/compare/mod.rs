@@ -22,6 +22,7 @@
 //! }
 //! ```
 
+pub mod crash_lab;
 pub mod report;
 mod results;
 

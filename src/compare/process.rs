@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::CannotRun;
+use crate::compare::crash_lab::serve_if_server;
 use crate::compare::load::{self, LoadRole};
 use crate::compare::runner::Lab;
 use crate::compare::server::{self, ServerRole};
@@ -34,9 +35,11 @@ pub(super) enum Role {
 }
 
 /// The first thing in the `main` of a program that runs a
-/// [`Comparison`](crate::compare::Comparison): in a process that a comparison started, this plays
-/// its role and ends the process; anywhere else it does nothing.
+/// [`Comparison`](crate::compare::Comparison) or the [crash lab](crate::compare::crash_lab): in a
+/// process that one of them started, this plays its role and ends the process; anywhere else it
+/// does nothing.
 pub fn run_if_child() {
+    serve_if_server();
     let Some(role) = env::var_os(ROLE) else { return };
     let role = role.to_str().and_then(|role| serde_json::from_str(role).ok());
     let played = match role {
