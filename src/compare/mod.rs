@@ -43,10 +43,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+pub use experiments::EXPERIMENTS;
 pub use process::run_if_child;
 pub use results::{
-    Axis, CannotRun, Experiment, Machine, Measured, Point, Remnant, Results, Series, Spread,
-    Survival, Survived,
+    Axis, Better, CannotRun, Experiment, Machine, Measured, Point, Remnant, Results, Series,
+    Spread, Survival, Survived,
 };
 
 use runner::Lab;
@@ -56,8 +57,8 @@ use runner::Lab;
 pub struct Comparison {
     /// How much is measured.
     pub effort: Effort,
-    /// The names of the experiments to run; none means all.
-    pub only: Vec<String>,
+    /// The names of the experiments to run: [`EXPERIMENTS`] unless told otherwise.
+    pub experiments: Vec<String>,
     /// Set it, from any thread, and the comparison ends its processes and returns what it has.
     pub interrupted: Arc<AtomicBool>,
     /// What the processes run. It calls [`run_if_child`] first thing in `main`.
@@ -110,7 +111,7 @@ impl Comparison {
         }
         Ok(Comparison {
             effort: Effort::Full,
-            only: Vec::new(),
+            experiments: EXPERIMENTS.map(str::to_owned).to_vec(),
             interrupted: Arc::default(),
             program: env::current_exe()?,
         })
@@ -129,7 +130,7 @@ impl Comparison {
             hundred_micros: OnceLock::new(),
         };
         let mut plans = experiments::all(&lab);
-        plans.retain(|plan| self.only.is_empty() || self.only.contains(&plan.about.name));
+        plans.retain(|plan| self.experiments.contains(&plan.about.name));
         let of = plans.iter().map(|plan| plan.measurements()).sum();
         let mut done = 0;
         let mut experiments = Vec::new();

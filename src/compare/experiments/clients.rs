@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, Relative, axis};
+use super::{Plan, Relative, axis, less, more};
 use crate::compare::load::{Together, Window, until_the_end};
 use crate::compare::process::{Answer, Failure};
 use crate::compare::runner::Lab;
@@ -43,11 +43,11 @@ pub(super) fn plan(lab: &Lab) -> Plan {
                 .to_owned(),
             axis: Some(axis("clients", "")),
             quantities: vec![
-                axis("calls", "calls/s"),
-                axis("p50", "µs"),
-                axis("p99", "µs"),
-                axis("p99.9", "µs"),
-                axis("clients answered", ""),
+                more("calls", "calls/s"),
+                less("p50", "µs"),
+                less("p99", "µs"),
+                less("p99.9", "µs"),
+                more("clients answered", ""),
             ],
             series: Vec::new(),
         },

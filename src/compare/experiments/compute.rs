@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, Relative, axis};
+use super::{Plan, Relative, axis, more};
 use crate::Channel;
 use crate::compare::Experiment;
 use crate::compare::load::{Together, until_the_end};
@@ -40,7 +40,7 @@ pub(super) fn plan(lab: &Lab) -> Plan {
                       Who wants all cores need not choose processes for it."
                 .to_owned(),
             axis: Some(axis("cores", "")),
-            quantities: vec![axis("calls", "calls/s")],
+            quantities: vec![more("calls", "calls/s")],
             series: Vec::new(),
         },
         points: cores.into_iter().map(|cores| cores as f64).collect(),

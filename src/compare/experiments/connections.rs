@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, Relative, axis};
+use super::{Plan, Relative, more};
 use crate::compare::Experiment;
 use crate::compare::process::{Answer, Failure};
 use crate::compare::runner::Lab;
@@ -37,7 +37,7 @@ pub(super) fn plan(lab: &Lab) -> Plan {
                       matters to clients that come for one call, and to no others."
                 .to_owned(),
             axis: None,
-            quantities: vec![axis("connections", "connections/s")],
+            quantities: vec![more("connections", "connections/s")],
             series: Vec::new(),
         },
         points: vec![0.0],

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, axis};
+use super::{Plan, axis, less, more};
 use crate::compare::Experiment;
 use crate::compare::census::own_kib;
 use crate::compare::process::{Answer, Failure, say};
@@ -33,10 +33,10 @@ pub(super) fn plan(lab: &Lab) -> Plan {
             held: format!(
                 "clients that have made one small call and stay; memory is what the server and all \
                  its processes have of their own (PSS without files: a page that several share \
-                 counts once, and the program, which all share, not at all), less what they had \
-                 before; what the kernel keeps for a thread, a process or a socket is not seen; a \
-                 connection that found no place in a pool of {} is not counted; in the end every \
-                 client calls again",
+                 counts once, and the program, which all share, not at all), also what they have \
+                 without any client; what the kernel keeps for a thread, a process or a socket is \
+                 not seen; a connection that found no place in a pool of {} is not answered; in \
+                 the end every client that was answered calls again",
                 lab.pool()
             ),
             expectation: "A process takes as much memory as the program, thus megabytes for each \
@@ -49,9 +49,9 @@ pub(super) fn plan(lab: &Lab) -> Plan {
                 .to_owned(),
             axis: Some(axis("connections", "")),
             quantities: vec![
-                axis("memory per connection", "KiB"),
+                less("memory per answered connection", "KiB"),
                 axis("memory in all", "MiB"),
-                axis("connections answered", ""),
+                more("connections answered", ""),
             ],
             series: Vec::new(),
         },
@@ -76,19 +76,15 @@ fn measure(lab: &Lab, strategy: Contestant, at: f64) -> std::result::Result<Vec<
     let role = lab.server(strategy, connections);
     let load = Load { connections, served: role.serves(connections) };
     let server = ServerUnderTest::start(lab, role)?;
-    let memory = || {
-        thread::sleep(MOMENT);
-        let remedy = "this needs Linux, with /proc mounted and /proc/self/smaps_rollup in it";
-        own_kib(server.id()).map_err(|error| Failure::new(error, remedy))
-    };
-    let before = memory()?;
     let mut clients = lab.load(&server, super::Load::Memory(load))?;
     let answered = clients.next()?[0];
-    let with_clients = memory()?;
+    thread::sleep(MOMENT);
+    let remedy = "this needs Linux, with /proc mounted and /proc/self/smaps_rollup in it";
+    let memory = own_kib(server.id()).map_err(|error| Failure::new(error, remedy))?;
     clients.go_on();
     let answered_again = clients.found()?[0];
     server.end()?;
-    Ok(vec![(with_clients - before) / answered, with_clients / 1024.0, answered_again])
+    Ok(vec![memory / answered, memory / 1024.0, answered_again])
 }
 
 /// Clients that connect, call, and stay.

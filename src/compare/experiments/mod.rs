@@ -1,11 +1,11 @@
 //! The experiments, one in a file: what it asks, what its clients do, and what is measured.
 
-mod big_messages;
 mod clients;
 mod compute;
 mod connections;
-mod counter;
+mod large_messages;
 mod memory;
+mod shared_state;
 mod slow_client;
 mod wait;
 
@@ -16,7 +16,19 @@ use crate::Channel;
 use crate::compare::process::{Answer, Failure};
 use crate::compare::runner::Lab;
 use crate::compare::server::Contestant;
-use crate::compare::{Axis, Experiment};
+use crate::compare::{Axis, Better, Experiment};
+
+/// The names of all experiments, in the order in which they are run.
+pub const EXPERIMENTS: [&str; 8] = [
+    "connections",
+    "clients",
+    "compute",
+    "wait",
+    "memory",
+    "large-messages",
+    "shared-state",
+    "slow-client",
+];
 
 /// All experiments, in the order in which they are run.
 pub(super) fn all(lab: &Lab) -> Vec<Plan> {
@@ -26,8 +38,8 @@ pub(super) fn all(lab: &Lab) -> Vec<Plan> {
         compute::plan(lab),
         wait::plan(lab),
         memory::plan(lab),
-        big_messages::plan(lab),
-        counter::plan(lab),
+        large_messages::plan(lab),
+        shared_state::plan(lab),
         slow_client::plan(lab),
     ]
 }
@@ -35,12 +47,12 @@ pub(super) fn all(lab: &Lab) -> Vec<Plan> {
 /// What clients can be told to do, by the experiment that tells them.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Load {
-    BigMessages(big_messages::Load),
     Clients(clients::Load),
     Compute(compute::Load),
     Connections(connections::Load),
-    Counter(counter::Load),
+    LargeMessages(large_messages::Load),
     Memory(memory::Load),
+    SharedState(shared_state::Load),
     SlowClient(slow_client::Load),
     Wait(wait::Load),
 }
@@ -50,12 +62,12 @@ impl Load {
     /// between waits for the word to go on.
     pub(super) fn run(&self, channel: &Channel, go_on: &Receiver<()>) -> Answer<Vec<f64>> {
         match self {
-            Load::BigMessages(load) => load.run(channel),
             Load::Clients(load) => load.run(channel),
             Load::Compute(load) => load.run(channel),
             Load::Connections(load) => load.run(channel),
-            Load::Counter(load) => load.run(channel),
+            Load::LargeMessages(load) => load.run(channel),
             Load::Memory(load) => load.run(channel, go_on),
+            Load::SharedState(load) => load.run(channel),
             Load::SlowClient(load) => load.run(channel),
             Load::Wait(load) => load.run(channel),
         }
@@ -107,6 +119,17 @@ impl Relative {
     }
 }
 
+/// What is varied, or what does not say who is better.
 fn axis(name: &str, unit: &str) -> Axis {
-    Axis { name: name.to_owned(), unit: unit.to_owned() }
+    Axis { name: name.to_owned(), unit: unit.to_owned(), better: Better::Neither }
+}
+
+/// What is to be high.
+fn more(name: &str, unit: &str) -> Axis {
+    Axis { better: Better::More, ..axis(name, unit) }
+}
+
+/// What is to be low.
+fn less(name: &str, unit: &str) -> Axis {
+    Axis { better: Better::Less, ..axis(name, unit) }
 }

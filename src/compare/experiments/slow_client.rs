@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, axis};
+use super::{Plan, axis, less};
 use crate::compare::process::{Answer, Failure};
 use crate::compare::runner::Lab;
 use crate::compare::server::{Contestant, cannot};
@@ -49,9 +49,9 @@ pub(super) fn plan(lab: &Lab) -> Plan {
                     .to_owned(),
             axis: Some(axis("slow clients", "")),
             quantities: vec![
-                axis("longest wait", "ms"),
-                axis("median wait", "ms"),
-                axis("calls held up", "%"),
+                less("longest wait", "ms"),
+                less("median wait", "ms"),
+                less("calls held up", "%"),
             ],
             series: Vec::new(),
         },

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, axis};
+use super::{Plan, axis, less, more};
 use crate::compare::Experiment;
 use crate::compare::process::{Answer, Failure};
 use crate::compare::runner::Lab;
@@ -43,8 +43,8 @@ pub(super) fn plan(lab: &Lab) -> Plan {
                 .to_owned(),
             axis: Some(axis("clients", "")),
             quantities: vec![
-                axis("until the last client's first reply", "ms"),
-                axis("calls", "calls/s"),
+                less("until the last client's first reply", "ms"),
+                more("calls", "calls/s"),
             ],
             series: Vec::new(),
         },

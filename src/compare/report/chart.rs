@@ -47,8 +47,18 @@ pub(super) const MARKS: [&[(i32, i32)]; 6] = [
     &[(0, -30), (30, 0), (0, 30), (-30, 0)],
     &[(0, 28), (-26, -20), (26, -20)],
     &[
-        (-8, -26), (8, -26), (8, -8), (26, -8), (26, 8), (8, 8),
-        (8, 26), (-8, 26), (-8, 8), (-26, 8), (-26, -8), (-8, -8),
+        (-8, -26),
+        (8, -26),
+        (8, -8),
+        (26, -8),
+        (26, 8),
+        (8, 8),
+        (8, 26),
+        (-8, 26),
+        (-8, 8),
+        (-26, 8),
+        (-26, -8),
+        (-8, -8),
     ],
 ];
 
@@ -138,9 +148,11 @@ fn lines(
             let Spread { least, median, most, .. } = **spread;
             ErrorBar::new_vertical(*at, least, median, most, colour.stroke_width(HAIRLINE), 24)
         }))?;
-        chart.draw_series(points.iter().map(|point| {
-            EmptyElement::at(middle(point)) + Polygon::new(mark, colour.filled())
-        }))?;
+        chart.draw_series(
+            points
+                .iter()
+                .map(|point| EmptyElement::at(middle(point)) + Polygon::new(mark, colour.filled())),
+        )?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, Relative, axis};
+use super::{Plan, Relative, axis, more};
 use crate::compare::Experiment;
 use crate::compare::load::{Together, until_the_end};
 use crate::compare::process::{Answer, Failure};
@@ -16,7 +16,7 @@ use crate::{Channel, Value};
 pub(super) fn plan(lab: &Lab) -> Plan {
     Plan {
         about: Experiment {
-            name: "big-messages".to_owned(),
+            name: "large-messages".to_owned(),
             title: "How many MiB a second?".to_owned(),
             varied: "the strategy, and the number of clients".to_owned(),
             held: format!(
@@ -29,11 +29,11 @@ pub(super) fn plan(lab: &Lab) -> Plan {
             expectation: "Processes are slower, because data must be copied from one to the other."
                 .to_owned(),
             meaning: "The process that serves a connection reads and writes its socket itself, so \
-                      nothing is copied between processes. What limits big messages is the memory \
+                      nothing is copied between processes. What limits large messages is the memory \
                       of the machine and the kernel, which are the same for all strategies."
                 .to_owned(),
             axis: Some(axis("clients", "")),
-            quantities: vec![axis("throughput", "MiB/s")],
+            quantities: vec![more("throughput", "MiB/s")],
             series: Vec::new(),
         },
         points: lab.effort.of(vec![1.0], vec![1.0, 4.0], vec![1.0, 4.0, 16.0]),
@@ -49,7 +49,7 @@ fn measure(lab: &Lab, strategy: Contestant, clients: f64) -> Result<Vec<f64>, Fa
     let server = lab.server(strategy, clients);
     let served = server.serves(clients);
     let load = Load { clients, served, milliseconds: lab.effort.of(50, 100, 1_000) };
-    lab.measure(server, super::Load::BigMessages(load))
+    lab.measure(server, super::Load::LargeMessages(load))
 }
 
 /// Clients that have a MiB echoed.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, axis};
+use super::{Plan, axis, more};
 use crate::compare::Experiment;
 use crate::compare::process::{Answer, Failure};
 use crate::compare::runner::Lab;
@@ -14,7 +14,7 @@ use crate::{Channel, ClientStub, Result};
 pub(super) fn plan(lab: &Lab) -> Plan {
     Plan {
         about: Experiment {
-            name: "counter".to_owned(),
+            name: "shared-state".to_owned(),
             title: "Whose counter is it?".to_owned(),
             varied: "the strategy".to_owned(),
             held: format!(
@@ -30,7 +30,7 @@ pub(super) fn plan(lab: &Lab) -> Plan {
                       kept elsewhere: in a file, in shared memory, or in another server."
                     .to_owned(),
             axis: None,
-            quantities: vec![axis("highest count", ""), axis("processes that counted", "")],
+            quantities: vec![more("highest count", ""), axis("processes that counted", "")],
             series: Vec::new(),
         },
         points: vec![0.0],
@@ -47,7 +47,7 @@ fn connections(lab: &Lab) -> u32 {
 
 fn measure(lab: &Lab, strategy: Contestant, _: f64) -> std::result::Result<Vec<f64>, Failure> {
     let load = Load { connections: connections(lab) };
-    lab.measure(lab.server(strategy, 1), super::Load::Counter(load))
+    lab.measure(lab.server(strategy, 1), super::Load::SharedState(load))
 }
 
 /// Clients that count.
