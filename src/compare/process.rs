@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::CannotRun;
 use crate::compare::crash_lab::serve_if_server;
+use crate::compare::lab::Lab;
 use crate::compare::load::{self, LoadRole};
-use crate::compare::runner::Lab;
 use crate::compare::server::{self, ServerRole};
 
 /// The environment variable that holds the role.
@@ -137,6 +137,10 @@ impl<'a> Process<'a> {
         self.child.id()
     }
 
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.lab.is_interrupted()
+    }
+
     /// The next answer, for which this waits so long at most.
     pub(super) fn answer<T: DeserializeOwned>(&mut self, patience: Duration) -> Result<T, Failure> {
         const REMEDY: &str =
@@ -177,7 +181,7 @@ impl<'a> Process<'a> {
                 let line: Vec<u8> = self.came.drain(..=end).collect();
                 return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
             }
-            if self.lab.is_interrupted() {
+            if self.is_interrupted() {
                 return Err(Failure::Interrupted);
             }
             let left = deadline.saturating_duration_since(Instant::now());
