@@ -103,43 +103,58 @@ impl<'a> Standing<'a> {
     pub(super) fn summary(&self) -> String {
         let best: Vec<&str> = self.ranked[..self.best].iter().map(|(name, _)| *name).collect();
         let best = match best.len() == self.ranked.len() {
-            true => "no difference beyond the spread".to_owned(),
-            false => format!("best within the spread: {}", list(&best)),
+            true => "No difference beyond the spread".to_owned(),
+            false => format!("Best within the spread{}: {}", self.place, list(&best)),
         };
-        let ratios: Vec<String> = self
-            .ranked
-            .iter()
-            .filter_map(|(name, _)| Some(format!("{name} {}", self.against(name)?)))
+        let others = self.ranked.iter().filter(|(name, _)| *name != REFERENCE);
+        let others = others.map(|(name, own)| Some((name, own, self.reference(name)?)));
+        let ratios: Vec<String> = others
+            .flatten()
+            .filter(|(_, _, (name, reference))| *name == REFERENCE && reference.median != 0.0)
+            .map(|(name, own, (_, reference))| {
+                format!("{name} {}", ratio(own.median / reference.median))
+            })
             .collect();
-        format!("{}{}: {best}. {}.", self.quantity.name, self.place, capital(&list(&ratios)))
+        match ratios.is_empty() {
+            true => format!("{best}."),
+            false => format!("{best}. In multiples of {REFERENCE}: {}.", ratios.join(", ")),
+        }
     }
 
-    fn of_strategy(&self, strategy: &str) -> Option<(usize, &'a Spread)> {
+    fn find(&self, strategy: &str) -> Option<(usize, &'a Spread)> {
         let rank = self.ranked.iter().position(|(name, _)| *name == strategy)?;
         Some((rank, self.ranked[rank].1))
     }
 
-    /// A strategy's ratio to thread per connection, or to the best other one.
-    fn against(&self, strategy: &str) -> Option<String> {
-        let reference = self.ranked.iter().find(|(name, _)| *name == REFERENCE);
-        let reference = reference.filter(|_| strategy != REFERENCE);
-        let other = || self.ranked.iter().find(|(name, _)| *name != strategy);
-        let (name, reference) = reference.or_else(other)?;
-        let (_, own) = self.of_strategy(strategy)?;
-        Some(match reference.median == 0.0 {
-            true => format!("{} where {name} has 0", rounded(own.median)),
-            false => format!("{} × {name}", ratio(own.median / reference.median)),
-        })
+    /// What a strategy is measured against: thread per connection, or the best other one.
+    fn reference(&self, strategy: &str) -> Option<(&'a str, &'a Spread)> {
+        let others = || self.ranked.iter().filter(|(name, _)| *name != strategy);
+        others().find(|(name, _)| *name == REFERENCE).or_else(|| others().next()).copied()
     }
 
-    /// How many times worse than the best.
-    fn distance(&self, spread: &Spread) -> f64 {
-        let (own, best) = (spread.median, self.ranked[0].1.median);
-        if own == best { 1.0 } else { (own / best).max(best / own) }
+    /// A strategy's figure, as a ratio.
+    fn against(&self, strategy: &str, own: &Spread) -> String {
+        let what = format!("in {}{}", self.quantity.name, self.place);
+        let Some((name, other)) = self.reference(strategy) else { return what };
+        if other.median == 0.0 && own.median != 0.0 {
+            return format!("{} and 0 with {name} {what}", rounded(own.median));
+        }
+        match &*ratio(own.median / other.median) {
+            "1" | "NaN" => format!("equal to {name} {what}"),
+            ratio => format!("{ratio} × {name} {what}"),
+        }
+    }
+
+    /// Whether a strategy is far worse than the best, and worse than thread per connection too.
+    fn is_far(&self, rank: usize, own: &Spread) -> bool {
+        let (own, best) = (own.median, self.ranked[0].1.median);
+        let reference = self.find(REFERENCE).map_or(0, |(rank, _)| rank);
+        rank >= self.best && rank >= reference && (own / best).max(best / own) >= FAR
     }
 }
 
-/// What an experiment says for and against a strategy.
+/// What an experiment says for and against a strategy: for it by what is charted first, against
+/// it by what is worst.
 fn measured(
     experiment: &Experiment,
     strategy: &str,
@@ -151,28 +166,28 @@ fn measured(
         because,
         section: experiment.name.clone(),
     };
-    let (mut gains, mut losses) = (Vec::new(), Vec::new());
-    for number in 0..experiment.quantities.len() {
-        let Some(standing) = Standing::of(experiment, number) else { continue };
-        let Some((rank, spread)) = standing.of_strategy(strategy) else { continue };
-        let ratio = standing.against(strategy).unwrap_or_default();
-        let text = format!("{}{} {ratio}", standing.quantity.name, standing.place);
-        if rank < standing.best && standing.best < standing.ranked.len() {
-            gains.push(text);
-        } else if rank >= standing.best && standing.distance(spread) >= FAR {
-            losses.push(text);
+    let standings = (0..experiment.quantities.len()).map(|number| Standing::of(experiment, number));
+    let mut worst: Option<(f64, String)> = None;
+    for (number, standing) in standings.enumerate() {
+        let Some(standing) = standing else { continue };
+        let Some((rank, own)) = standing.find(strategy) else { continue };
+        let text = standing.against(strategy, own);
+        if number == 0 && rank < standing.best && standing.best < standing.ranked.len() {
+            choose.push(reason(text));
+        } else if standing.is_far(rank, own) {
+            let best = standing.ranked[0].1.median;
+            let distance = (own.median / best).max(best / own.median);
+            if worst.as_ref().is_none_or(|(far, _)| distance > *far) {
+                worst = Some((distance, text));
+            }
         }
     }
-    if let Some(Measured::CannotRun(why)) = experiment
-        .series
-        .iter()
-        .find(|series| series.strategy == strategy)
-        .map(|series| &series.measured)
-    {
-        losses.push(format!("it cannot run here, {}", why.reason));
+    wrong.extend(worst.map(|(_, text)| reason(text)));
+    for series in experiment.series.iter().filter(|series| series.strategy == strategy) {
+        if let Measured::CannotRun(why) = &series.measured {
+            wrong.push(reason(format!("it cannot run here: {}", why.reason)));
+        }
     }
-    choose.extend((!gains.is_empty()).then(|| reason(gains.join("; "))));
-    wrong.extend((!losses.is_empty()).then(|| reason(losses.join("; "))));
 }
 
 /// What the crash lab says for and against the strategy that these rows are of.
@@ -191,12 +206,11 @@ fn survived(rows: &[&Survived], choose: &mut Vec<Reason>, wrong: &mut Vec<Reason
     let unanswered = those(&|row| {
         row.server_alive && row.neighbours_alive == row.neighbours && row.calls_lost > 0
     });
-    for (rows, what) in [(&dead, "ended the server and"), (&harmed, "took")] {
-        let taken = |row: &&Survived| row.neighbours - row.neighbours_alive;
+    for (rows, what) in [(&dead, "ended the server and took"), (&harmed, "took")] {
         let all: usize = rows.iter().map(|row| row.neighbours).sum();
-        let taken: usize = rows.iter().map(taken).sum();
-        let because =
-            || format!("{} {what} {taken} of {all} neighbours' connections", troubles(rows));
+        let taken = all - rows.iter().map(|row| row.neighbours_alive).sum::<usize>();
+        let taken = if taken == all { "all".to_owned() } else { format!("{taken} of {all}") };
+        let because = || format!("{} {what} {taken} neighbours", troubles(rows));
         wrong.extend((!rows.is_empty()).then(|| reason(crash, because())));
     }
     if !unanswered.is_empty() {
@@ -204,16 +218,9 @@ fn survived(rows: &[&Survived], choose: &mut Vec<Reason>, wrong: &mut Vec<Reason
         let because = format!("{} cost the neighbours {lost} calls", troubles(&unanswered));
         wrong.push(reason("procedures that never return", because));
     }
-    let remains: Vec<String> = rows
-        .iter()
-        .filter(|row| !row.remains.is_empty())
-        .map(|row| {
-            let left: Vec<String> = row.remains.iter().map(remnant).collect();
-            format!("{} left {}", row.trouble, list(&left))
-        })
-        .collect();
+    let remains: Vec<String> = rows.iter().flat_map(|row| &row.remains).map(remnant).collect();
     if !remains.is_empty() {
-        wrong.push(reason("procedures that leak", remains.join("; ")));
+        wrong.push(reason("procedures that leak", format!("{} stayed behind", list(&remains))));
     }
     if rows.is_empty() || !dead.is_empty() || !harmed.is_empty() {
         return;
@@ -268,9 +275,4 @@ fn list(items: &[impl AsRef<str>]) -> String {
         Some((last, first)) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         _ => items.concat(),
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

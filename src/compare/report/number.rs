@@ -32,10 +32,14 @@ pub(super) fn heading(axis: &Axis) -> String {
     }
 }
 
-/// What is left behind, such as `memory 320 MiB`.
+/// What is left behind, such as `320 MiB of memory` or `poisoned lock`.
 pub(super) fn remnant(remnant: &Remnant) -> String {
-    let text = format!("{} {} {}", remnant.what, rounded(remnant.amount), remnant.unit);
-    text.trim_end().to_owned()
+    let Remnant { what, amount, unit } = remnant;
+    match &**unit {
+        "" if *amount == 1.0 => what.clone(),
+        "" => format!("{} {what}", rounded(*amount)),
+        unit => format!("{} {unit} of {what}", rounded(*amount)),
+    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ struct Figure {
 fn section<'a>(experiment: &'a Experiment, strategies: &[&str]) -> io::Result<Section<'a>> {
     let figure = |(number, quantity)| {
         let summary = Standing::of(experiment, number).map(|standing| standing.summary());
-        let chart = chart::draw(experiment, number, strategies).map_err(io::Error::other)?;
+        let chart = chart::draw(experiment, number, strategies)?;
         Ok(Figure { chart, title: heading(quantity), summary: summary.unwrap_or_default() })
     };
     let cannot_run = experiment.series.iter().filter_map(|series| match &series.measured {

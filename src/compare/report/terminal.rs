@@ -12,6 +12,10 @@ use crate::compare::{CannotRun, Experiment, Measured, Results, Survived};
 /// The columns that every table fits into.
 const WIDTH: u16 = 100;
 
+/// What a cell of the survival table says.
+const LEGEND: &str = "Neighbours alive, their calls lost, time until a fresh connection is answered, \
+what remains";
+
 /// Every experiment's medians, the survival table and what to choose: plain text in at most 100
 /// columns.
 pub fn tables(results: &Results) -> String {
@@ -29,7 +33,7 @@ pub fn tables(results: &Results) -> String {
         text.push('\n');
     }
     if let Some(survival) = &results.survival {
-        let _ = writeln!(text, "Who outlives what?\n\n{}", survivors(&lab(survival)));
+        let _ = writeln!(text, "Who outlives what?\n\n{LEGEND}\n{}", survivors(&lab(survival)));
         let rows = survival.rows.iter().filter_map(|row| {
             Some((format!("{}, {}", row.strategy, row.trouble), row.cannot_run.as_ref()?))
         });
@@ -93,7 +97,7 @@ fn survivor(row: &Survived) -> String {
         None => "no answer".to_owned(),
     };
     let (alive, neighbours, lost) = (row.neighbours_alive, row.neighbours, row.calls_lost);
-    let text = format!("{alive}/{neighbours} alive\n{lost} lost\n{fresh}");
+    let text = format!("{alive}/{neighbours}, {lost} lost\n{fresh}");
     row.remains.iter().fold(text, |text, left| text + "\n" + &remnant(left))
 }
 
