@@ -197,7 +197,7 @@ pub enum StrategyError {
     NoParent(String),
     /// The program to start children with cannot be found.
     #[error(
-        "the executable to start children with is not known: {0}; name it with `SpawnPerConnection::command`"
+        "the executable to start children with is not known: {0}; name it with the strategy's `command`"
     )]
     NoExecutable(String),
 }

@@ -15,7 +15,6 @@ use rustix::net::{Shutdown, shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, setpgid, waitpid};
 
 use crate::error::{Result, StrategyError};
-use crate::message::Fault;
 use crate::server::{Incoming, Next, Place, Strategy};
 use crate::transport::{Connection, Wake, from_now, last_tick, lifeline, wait_for};
 
@@ -91,9 +90,7 @@ impl Strategy for ForkPerConnection {
                     serve_and_exit(connection, serve);
                 }
                 Err(error) => {
-                    log::warn!("no process for a connection, waiting a moment: {error}");
-                    let fault = "no process can be started for this connection";
-                    serve(connection.refused(Fault::new(Fault::OVERLOADED, fault)));
+                    serve(connection.overloaded("process", &error));
                     incoming.back_off();
                 }
             }

@@ -5,7 +5,6 @@ use std::thread;
 use crossbeam_channel::bounded;
 
 use crate::error::Result;
-use crate::message::Fault;
 use crate::server::{Incoming, Strategy};
 use crate::transport::Connection;
 
@@ -39,12 +38,9 @@ impl Strategy for ThreadPerConnection {
                 let started = thread::Builder::new()
                     .spawn_scoped(scope, move || take_over.into_iter().take(1).for_each(serve));
                 if let Err(error) = started {
-                    log::warn!("no thread for a connection, waiting a moment: {error}");
-                    let fault =
-                        Fault::new(Fault::OVERLOADED, "no thread is free for this connection");
                     handed
                         .try_iter()
-                        .for_each(|connection| serve(connection.refused(fault.clone())));
+                        .for_each(|connection| serve(connection.overloaded("thread", &error)));
                     incoming.back_off();
                 }
             }

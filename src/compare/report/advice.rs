@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::matrix::{places, spread, unique};
 use super::number::{remnant, rounded};
-use crate::compare::{Axis, Experiment, Measured, Results, Series, Spread, Survived};
+use crate::compare::{Axis, Better, Experiment, Measured, Results, Series, Spread, Survived};
 
 /// The strategy that the others are measured against.
 const REFERENCE: &str = "thread";
@@ -82,8 +82,11 @@ impl<'a> Standing<'a> {
         let place = places(experiment).into_iter().max_by_key(|place| there(*place).len())?;
         let mut ranked = there(place);
         let quantity = experiment.quantities.get(quantity)?;
+        if quantity.better == Better::Neither {
+            return None;
+        }
         ranked.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
-        if more_is_better(experiment, quantity) {
+        if quantity.better == Better::More {
             ranked.reverse();
         }
         if ranked.len() < 2 {
@@ -252,11 +255,6 @@ fn situation(experiment: &Experiment) -> String {
         _ => &experiment.title,
     };
     situation.to_owned()
-}
-
-/// Rates are to be high, times and memory low; a count that is shared is to be high.
-fn more_is_better(experiment: &Experiment, quantity: &Axis) -> bool {
-    quantity.unit.ends_with("/s") || experiment.name == "shared-state"
 }
 
 /// Two digits are what another run would show as well.
