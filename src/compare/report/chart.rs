@@ -249,7 +249,7 @@ impl Scale {
         let least = numbers.clone().fold(0.0, f64::min);
         let most = numbers.fold(0.0, f64::max);
         let range = least..if most > least { most } else { least + 1.0 };
-        let ticks = RangedCoordf64::from(range.clone()).key_points(6);
+        let ticks = RangedCoordf64::from(range.clone()).key_points(5);
         Scale { logarithmic: false, range, ticks }
     }
 

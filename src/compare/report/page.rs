@@ -4,10 +4,11 @@ use std::io;
 
 use askama::Template;
 
-use super::advice::{Advice, Standing, advice, strategies};
+use super::advice::{Advice, advice, strategies};
 use super::chart::{self, Chart, look};
 use super::matrix::{Group, Lab, groups, lab, points};
 use super::number::{heading, remnant, rounded};
+use super::standing::Standing;
 use crate::compare::{CannotRun, Experiment, Measured, Results, Survived};
 
 /// The page.
