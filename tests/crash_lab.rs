@@ -149,9 +149,12 @@ fn start(what: &str) -> Command {
 /// The `main` of such a process. As a test of its own it does nothing.
 #[test]
 fn entry() {
-    let troubles = match env::var(ENTRY).as_deref() {
-        Ok("table") => Trouble::ALL.to_vec(),
-        Ok("spin") => vec![Trouble::Spin; 100],
+    let lab = match env::var(ENTRY).as_deref() {
+        Ok("table") => lab(),
+        Ok("long") => {
+            let strategies = vec!["thread", "process-fork", "process-spawn", "process-pool"];
+            CrashLab { troubles: vec![Trouble::Panic; 1000], strategies, at_once: 4, ..lab() }
+        }
         _ => return,
     };
     // Whoever is left behind by its parent becomes this process's child.
@@ -161,7 +164,7 @@ fn entry() {
         (count("/proc/self/fd"), count("/proc/self/task"), children_of(std::process::id()))
     };
     let before = held();
-    let survival = CrashLab { troubles, ..lab() }.run(&mut |_| ());
+    let survival = lab.run(&mut |_| ());
     println!("\n{TABLE}{}", serde_json::to_string(&survival).unwrap());
     eventually("nothing is left", || held() == before);
     println!("nothing is left");
@@ -181,11 +184,11 @@ fn descendants(of: u32) -> Vec<u32> {
 
 #[test]
 fn nothing_is_left_of_a_lab_that_is_killed() {
-    let lab = Killer::new(start("spin").spawn().unwrap());
+    let lab = Killer::new(start("long").spawn().unwrap());
     let mut left = Vec::new();
     eventually("servers have children", || {
         left = descendants(lab.pid());
-        left.len() > 10
+        left.len() > 20
     });
     drop(lab);
     eventually("all are gone", || {
