@@ -7,6 +7,7 @@
 //! tell the child to finish.
 
 use std::env;
+use std::fs::File;
 use std::io::{self, IoSliceMut, Write, stdin, stdout};
 use std::mem::MaybeUninit;
 use std::net::TcpStream;
@@ -18,6 +19,7 @@ use rustix::event::PollFlags;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send, sockopt,
 };
+use rustix::stdio::dup2_stdin;
 
 use crate::error::{Error, Result, StrategyError};
 use crate::server::{Incoming, Server, SingleThreaded, Strategy};
@@ -42,6 +44,9 @@ pub(crate) fn serve_if_child(server: &Server) -> Result<()> {
     let no_parent = |error: io::Error| Error::from(StrategyError::NoParent(error.to_string()));
     let control = stdin().as_fd().try_clone_to_owned().map_err(no_parent)?;
     sockopt::socket_type(&control).map_err(|error| no_parent(error.into()))?;
+    // What a procedure starts inherits standard input, and must not keep the parent from seeing
+    // this process end.
+    File::open("/dev/null").and_then(|null| Ok(dup2_stdin(null)?)).map_err(no_parent)?;
     let control = Lifeline::watching(control);
     let parent = Parent { control: control.clone(), ready: true };
     let mut incoming = Incoming::from_parent(parent, control, server.limits.drain)?;

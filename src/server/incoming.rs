@@ -84,26 +84,25 @@ impl Incoming {
 
     /// Waits for the next connection, or until one of these can be read; tells also which can.
     pub(crate) fn next_beside(&mut self, others: &[impl AsFd]) -> (Next, Vec<usize>) {
-        let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
-        let mut fds: Vec<PollFd> = others.iter().map(|other| readable(other.as_fd())).collect();
-        fds.push(readable(self.lifeline.as_fd()));
-        if let Source::Listener(listener) = &self.source
-            && self.places.are_free()
-        {
-            fds.push(readable(listener.as_fd()));
-        }
-        let woken = poll_until(&mut fds, None);
-        let ready = |(number, fd): (usize, &PollFd)| (!fd.revents().is_empty()).then_some(number);
-        let mut ready: Vec<usize> = fds.iter().enumerate().filter_map(ready).collect();
-        let own = ready.split_off(ready.partition_point(|number| *number < others.len()));
-        if let Err(error) = woken {
+        let source = match &self.source {
+            Source::Listener(listener) if self.places.are_free() => listener.as_fd(),
+            _ => self.lifeline.as_fd(),
+        };
+        let own = [self.lifeline.as_fd(), source].into_iter();
+        let all = own.chain(others.iter().map(AsFd::as_fd));
+        let mut fds: Vec<PollFd> =
+            all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let polled = poll_until(&mut fds, None);
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        if let Err(error) = polled {
             log::error!("waiting for connections failed: {error}");
             self.back_off();
         }
-        if own.is_empty() {
-            return (Next::Nothing, ready);
-        }
-        (self.next_within(Duration::ZERO), ready)
+        let next = match ready[0] || ready[1] {
+            true => self.next_within(Duration::ZERO),
+            false => Next::Nothing,
+        };
+        (next, (0..others.len()).filter(|number| ready[number + 2]).collect())
     }
 
     /// Accepts nothing for a moment, longer each time it comes soon after the last: for a

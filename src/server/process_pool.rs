@@ -81,28 +81,27 @@ impl Strategy for ProcessPool {
             for number in news.into_iter().rev() {
                 let Some(dead) = pool.hear(number) else { continue };
                 missing |= dead.ready;
+                trouble |= !matches!(dead.job, Job::Serving { .. });
                 match dead.job {
                     Job::Sent(connection) if dead.ready => connections.push(connection),
                     Job::Sent(connection) => {
                         let why = io::Error::other("it ended before it was ready");
                         connections.push(connection.overloaded("process", &why));
                     }
-                    Job::Idle => trouble = true,
-                    Job::Serving { .. } => {}
+                    Job::Idle | Job::Serving { .. } => {}
                 }
                 dead.worker.end(Instant::now());
             }
-            match next {
-                Next::Connection(connection) => connections.push(connection),
-                Next::Nothing => {}
-                Next::Stopped => {
-                    connections.into_iter().for_each(serve);
-                    break;
-                }
+            let stopped = matches!(next, Next::Stopped);
+            if let Next::Connection(connection) = next {
+                connections.push(connection);
             }
             for refused in connections.into_iter().filter_map(|it| pool.hand_over(it)) {
                 serve(refused);
                 trouble = true;
+            }
+            if stopped {
+                break;
             }
             if trouble {
                 incoming.back_off();
@@ -176,11 +175,10 @@ impl Pool<'_> {
         if connection.refusal.is_some() {
             return Some(connection);
         }
-        let idle = |number: &usize| matches!(self.members[*number].job, Job::Idle);
-        let mut idle: Vec<usize> = (0..self.members.len()).filter(idle).collect();
-        idle.sort_by_key(|number| !self.members[*number].ready);
-        let sent = |number: &usize| self.members[*number].worker.send(&connection).is_ok();
-        let member = match idle.into_iter().find(sent) {
+        let takes = |member: &Member| {
+            matches!(member.job, Job::Idle) && member.worker.send(&connection).is_ok()
+        };
+        let member = match self.members.iter().position(takes) {
             Some(number) => self.members.remove(number),
             None => match self.program.start_with(&connection) {
                 Ok(worker) => Member { worker, ready: false, job: Job::Idle },

@@ -130,7 +130,8 @@ impl Worker {
         // One that has left is not harmed by it.
         let ended = self.child.kill().and_then(|()| self.child.wait());
         match ended {
-            Ok(status) => log::debug!("process {} has ended: {status}", self.child.id()),
+            Ok(status) if status.success() => {}
+            Ok(status) => log::warn!("process {} ended: {status}", self.child.id()),
             Err(error) => log::error!("process {} cannot be ended: {error}", self.child.id()),
         }
     }
