@@ -256,3 +256,79 @@ impl Figures {
         Some(Measured::Points(measured))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::experiments;
+
+    fn lab() -> Lab {
+        Lab {
+            program: PathBuf::new(),
+            effort: Effort::Glance,
+            interrupted: Arc::default(),
+            cores: vec![0],
+            hundred_micros: OnceLock::new(),
+        }
+    }
+
+    /// An experiment at places 1 and 2, with rounds for every strategy.
+    fn concluded(relative: Relative, rounds: impl Fn(Contestant) -> [Vec<f64>; 2]) -> Experiment {
+        let mut plan = experiments::all(&lab()).remove(0);
+        plan.points = vec![1.0, 2.0];
+        plan.relative = Some(relative);
+        let figures = |strategy| Figures {
+            strategy,
+            places: rounds(strategy)
+                .map(|place| place.into_iter().map(|it| vec![it]).collect())
+                .into(),
+            cannot: None,
+        };
+        conclude(plan, &Contestant::ALL.map(figures))
+    }
+
+    fn medians(experiment: &Experiment, strategy: &str) -> Vec<Vec<f64>> {
+        let series = experiment.series.iter().find(|series| series.strategy == strategy).unwrap();
+        let Measured::Points(points) = &series.measured else { panic!("{series:?}") };
+        let values = points.iter().map(|point| &point.values);
+        values.map(|values| values.iter().map(|spread| spread.median).collect()).collect()
+    }
+
+    #[test]
+    fn a_ratio_is_the_median_of_the_ratios_of_a_round() {
+        // The ratio of the medians would be 3 / 2.
+        let experiment = concluded(Relative::To(Contestant::Thread), |strategy| match strategy {
+            Contestant::Thread => [vec![1.0, 2.0, 10.0], vec![5.0]],
+            _ => [vec![4.0, 1.0, 3.0], vec![10.0]],
+        });
+        assert_eq!(medians(&experiment, "single"), [[3.0, 0.5], [10.0, 2.0]]);
+        assert_eq!(medians(&experiment, "thread"), [[2.0, 1.0], [5.0, 1.0]]);
+        assert_eq!(experiment.quantities.last().unwrap().name, "times thread");
+    }
+
+    #[test]
+    fn a_strategy_can_be_compared_with_itself() {
+        let rounds = |_| [vec![2.0, 4.0], vec![4.0, 16.0]];
+        let experiment = concluded(Relative::ToFirst, rounds);
+        assert_eq!(medians(&experiment, "thread"), [[3.0, 1.0], [10.0, 3.0]]);
+    }
+
+    #[test]
+    fn where_there_is_nothing_to_compare_with_there_is_no_ratio() {
+        let experiment = concluded(Relative::To(Contestant::Thread), |strategy| match strategy {
+            Contestant::Thread => [vec![], vec![5.0]],
+            _ => [vec![1.0], vec![10.0]],
+        });
+        assert_eq!(medians(&experiment, "single"), [[1.0], [10.0]]);
+        assert_eq!(experiment.quantities.len(), 1);
+    }
+
+    #[test]
+    fn what_was_not_measured_says_why() {
+        let experiment = concluded(Relative::ToFirst, |_| [vec![], vec![]]);
+        for series in experiment.series {
+            let Measured::CannotRun(why) = series.measured else { panic!("{}", series.strategy) };
+            assert_eq!(why.reason, "the comparison was interrupted before");
+        }
+    }
+}
