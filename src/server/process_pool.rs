@@ -103,6 +103,7 @@ impl Strategy for ProcessPool {
             if stopped {
                 break;
             }
+            // What cannot be started, or dies before it serves anybody, may do so again at once.
             if trouble {
                 incoming.back_off();
             }
