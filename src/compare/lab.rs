@@ -103,7 +103,7 @@ impl Lab {
     ) -> Result<LoadProcess<'a>, Failure> {
         let cores = self.client_cores(&server.cores);
         let role = LoadRole { address: server.address, cores, load };
-        Ok(LoadProcess(Process::start(self, &Role::Load(role))?))
+        Ok(LoadProcess(Process::start(&self.program, &self.interrupted, &Role::Load(role))?))
     }
 
     /// Fails if a process cannot have so many connections here.

@@ -38,7 +38,6 @@ mod server;
 mod census;
 mod machine;
 
-use std::env;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -105,16 +104,11 @@ impl Comparison {
     /// This executable's path is not known; or this process was itself started by a comparison,
     /// because the program did not call [`run_if_child`] first thing in `main`.
     pub fn new() -> io::Result<Comparison> {
-        if process::is_child() {
-            let error = "this process was started by a comparison, but began another: call \
-                         `ninestep::compare::run_if_child()` first thing in `main`";
-            return Err(io::Error::other(error));
-        }
         Ok(Comparison {
             effort: Effort::Full,
             experiments: EXPERIMENTS.map(str::to_owned).to_vec(),
             interrupted: Arc::default(),
-            program: env::current_exe()?,
+            program: process::own_program()?,
         })
     }
 

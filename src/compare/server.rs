@@ -55,6 +55,27 @@ impl Contestant {
         }
     }
 
+    /// The strategy, with at most so many connections at once if it has no pool, and with a pool
+    /// of this size if it has one.
+    pub(super) fn strategy(self, at_most: usize, pool: usize) -> Box<dyn Strategy> {
+        match self {
+            Contestant::Single => Box::new(SingleThreaded),
+            Contestant::Thread => Box::new(ThreadPerConnection { at_most }),
+            Contestant::ThreadPool => Box::new(ThreadPool { threads: pool }),
+            Contestant::ProcessFork => Box::new(ForkPerConnection { at_most }),
+            Contestant::ProcessSpawn => {
+                let mut spawn = SpawnPerConnection::new();
+                spawn.at_most = at_most;
+                Box::new(spawn)
+            }
+            Contestant::ProcessPool => {
+                let mut processes = ProcessPool::new();
+                processes.processes = pool;
+                Box::new(processes)
+            }
+        }
+    }
+
     /// How many clients it serves at once if its pool has this size; `None` if it has no pool.
     pub(super) fn pool(self, size: usize) -> Option<usize> {
         match self {
@@ -93,40 +114,26 @@ fn serve(role: &ServerRole) -> Result<()> {
     let failed = |error| Error::transport("preparing the server's process", error);
     machine::pin(&role.cores).map_err(failed)?;
     machine::raise_descriptor_limit().map_err(failed)?;
+    let mut incoming = listen(server.limits.drain)?;
+    let strategy = role.strategy.strategy(role.at_most, role.pool);
+    strategy.run(&mut incoming, &|connection| server.serve(connection))
+}
+
+/// Listens, and answers where. There are connections for as long as this process is wanted.
+pub(super) fn listen(drain: Duration) -> Result<Incoming> {
+    let failed = |error| Error::transport("listening", error);
     let listener = tcp::listen(&[(Ipv4Addr::LOCALHOST, 0).into()]).map_err(failed)?;
     say(&Ok(listener.local_addr().map_err(failed)?));
-    // The server stops when the comparison closes the other end of its standard input. No thread
-    // waits for that, so a server that forks can have it too.
+    // The server stops when the other end of its standard input is closed. No thread waits for
+    // that, so a server that forks can have it too.
     let wanted = Lifeline::watching(stdin().as_fd().try_clone_to_owned().map_err(failed)?);
-    let mut incoming = Incoming::from_listener(listener, wanted, server.limits.drain)?;
-    let strategy = role.strategy();
-    strategy.run(&mut incoming, &|connection| server.serve(connection))
+    Incoming::from_listener(listener, wanted, drain)
 }
 
 impl ServerRole {
     /// How many of so many clients, who come and stay, are served at once.
     pub(super) fn serves(&self, clients: usize) -> usize {
         self.strategy.pool(self.pool).unwrap_or(clients).min(clients)
-    }
-
-    fn strategy(&self) -> Box<dyn Strategy> {
-        let at_most = self.at_most;
-        match self.strategy {
-            Contestant::Single => Box::new(SingleThreaded),
-            Contestant::Thread => Box::new(ThreadPerConnection { at_most }),
-            Contestant::ThreadPool => Box::new(ThreadPool { threads: self.pool }),
-            Contestant::ProcessFork => Box::new(ForkPerConnection { at_most }),
-            Contestant::ProcessSpawn => {
-                let mut spawn = SpawnPerConnection::new();
-                spawn.at_most = at_most;
-                Box::new(spawn)
-            }
-            Contestant::ProcessPool => {
-                let mut pool = ProcessPool::new();
-                pool.processes = self.pool;
-                Box::new(pool)
-            }
-        }
     }
 }
 
@@ -175,7 +182,7 @@ impl<'a> ServerUnderTest<'a> {
     pub(super) fn start(lab: &'a Lab, role: ServerRole) -> Result<ServerUnderTest<'a>, Failure> {
         let cores = role.cores.clone();
         let clients = role.strategy.pool(role.pool).unwrap_or(1);
-        let mut process = Process::start(lab, &Role::Server(role))?;
+        let mut process = Process::start(&lab.program, &lab.interrupted, &Role::Server(role))?;
         let address: SocketAddr = process.answer(ServerUnderTest::PATIENCE)?;
         let channel = Channel::new(address).call_timeout(ServerUnderTest::PATIENCE);
         let first_call = |_| {
