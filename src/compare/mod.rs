@@ -27,6 +27,7 @@ pub mod report;
 mod results;
 
 mod experiments;
+mod lab;
 mod runner;
 mod statistics;
 
@@ -39,8 +40,8 @@ mod machine;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 pub use experiments::EXPERIMENTS;
 pub use process::run_if_child;
@@ -49,7 +50,7 @@ pub use results::{
     Spread, Survival, Survived,
 };
 
-use runner::Lab;
+use lab::Lab;
 
 /// What to compare, and how thoroughly.
 #[derive(Clone, Debug)]
@@ -116,13 +117,8 @@ impl Comparison {
     ///
     /// What cannot be measured on this machine is in the results too, with the reason.
     pub fn run(&self, progress: &mut dyn FnMut(Progress<'_>)) -> Results {
-        let lab = Lab {
-            program: self.program.clone(),
-            effort: self.effort,
-            interrupted: Arc::clone(&self.interrupted),
-            cores: machine::cores(),
-            hundred_micros: OnceLock::new(),
-        };
+        let interrupted = Arc::clone(&self.interrupted);
+        let lab = Lab::new(self.program.clone(), self.effort, interrupted);
         let mut plans = experiments::all(&lab);
         plans.retain(|plan| self.experiments.contains(&plan.about.name));
         let of = plans.iter().map(|plan| plan.measurements()).sum();

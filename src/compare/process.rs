@@ -8,13 +8,12 @@ use std::env;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio, exit};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio, exit};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -158,6 +157,10 @@ impl<'a> Process<'a> {
         self.child.id()
     }
 
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
     /// Whether it has not ended yet.
     pub(super) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -168,12 +171,10 @@ impl<'a> Process<'a> {
         const REMEDY: &str =
             "a program that compares calls ninestep::compare::run_if_child() first thing in main";
         let Some(line) = self.line(patience)? else {
-            let status = self.child.wait().map(|status| status.to_string());
+            let status = self.ended().map(|status| status.to_string());
             let status = status.unwrap_or_else(|error| error.to_string());
-            return Err(Failure::new(
-                format!("a process ended without an answer: {status}"),
-                REMEDY,
-            ));
+            let reason = format!("a process ended without an answer: {status}");
+            return Err(Failure::new(reason, REMEDY));
         };
         match serde_json::from_str::<Answer<T>>(&line) {
             Ok(answer) => Ok(answer?),
@@ -203,7 +204,7 @@ impl<'a> Process<'a> {
                 let line: Vec<u8> = self.came.drain(..=end).collect();
                 return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
             }
-            if self.interrupted.load(Ordering::Relaxed) {
+            if self.is_interrupted() {
                 return Err(Failure::Interrupted);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -234,27 +235,32 @@ impl<'a> Process<'a> {
     pub(super) fn end(mut self) -> Result<(), Failure> {
         self.wanted = None;
         while self.line(Process::END)?.is_some() {}
-        let reason = match self.child.wait() {
+        let reason = match self.ended() {
             Ok(status) if status.success() => return Ok(()),
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
         Err(Failure::new(format!("a process ended badly: {reason}"), "please report it"))
     }
+
+    /// Waits until it has ended, and kills it if it takes too long.
+    fn ended(&mut self) -> io::Result<ExitStatus> {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.child.kill()?;
+        self.child.wait()
+    }
 }
 
 impl Drop for Process<'_> {
     fn drop(&mut self) {
         self.wanted = None;
-        let deadline = Instant::now() + Duration::from_secs(1);
-        while self.is_alive() {
-            if Instant::now() > deadline {
-                let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
-                let _ = self.child.wait();
-                break;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+        let _ = self.ended();
         // Its descendants see that it is gone, and their end is the end of its output.
         let deadline = Instant::now() + Process::END;
         while self.is_readable(deadline.saturating_duration_since(Instant::now()))

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::compare::census::Census;
+use crate::compare::lab::Lab;
 use crate::compare::process::{Answer, Failure, Process, Role, say};
-use crate::compare::runner::Lab;
 use crate::compare::{CannotRun, machine};
 use crate::transport::{Lifeline, tcp};
 use crate::{
@@ -206,6 +206,7 @@ impl<'a> ServerUnderTest<'a> {
     /// Ends the server, after a look at what its clients have left in it.
     pub(super) fn end(self) -> Result<(), Failure> {
         let left = self.left_behind();
+        // An interruption is the first to be told.
         self.process.end()?;
         match left {
             None => Ok(()),
@@ -226,7 +227,7 @@ impl<'a> ServerUnderTest<'a> {
             if more == Census::default() {
                 return None;
             }
-            if Instant::now() > deadline {
+            if Instant::now() > deadline || self.process.is_interrupted() {
                 return Some(more);
             }
             thread::sleep(Duration::from_millis(10));

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, Relative, axis, less, more};
+use crate::compare::lab::Lab;
 use crate::compare::load::{Together, Window, until_the_end};
 use crate::compare::process::{Answer, Failure};
-use crate::compare::runner::Lab;
 use crate::compare::server::{Contestant, ServerUnderTest};
 use crate::compare::statistics::Latencies;
 use crate::compare::{CannotRun, Experiment};
@@ -51,12 +51,11 @@ pub(super) fn plan(lab: &Lab) -> Plan {
             ],
             series: Vec::new(),
         },
-        points: lab.effort.of(
-            vec![1.0, 12.0],
-            vec![1.0, 16.0, 256.0],
-            vec![1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0],
-        ),
-        rounds: lab.effort.of(1, 2, 5),
+        points: lab
+            .effort
+            .of(&[1.0, 12.0][..], &[1.0, 16.0, 256.0], &[1.0, 4.0, 16.0, 64.0, 256.0])
+            .to_vec(),
+        rounds: lab.effort.of(1, 2, 3),
         at_once: false,
         relative: Some(Relative::To(Contestant::ThreadPool)),
         measure,
@@ -73,9 +72,9 @@ fn measure(lab: &Lab, strategy: Contestant, clients: f64) -> Result<Vec<f64>, Fa
         let load = Load { clients, served, milliseconds, rate };
         lab.load(&server, super::Load::Clients(load))?.found()
     };
-    let mut found = load(lab.effort.of(50, 80, 1_000), None)?;
+    let mut found = load(lab.effort.of(50, 80, 500), None)?;
     let rate = found[0] * SHARE;
-    let latencies = load(lab.effort.of(50, 150, 1_000), Some(rate))?;
+    let latencies = load(lab.effort.of(50, 150, 800), Some(rate))?;
     server.end()?;
     found.splice(1..1, latencies);
     Ok(found)

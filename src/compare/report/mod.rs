@@ -6,6 +6,7 @@ mod files;
 mod matrix;
 mod number;
 mod page;
+mod standing;
 mod terminal;
 
 use std::fs;

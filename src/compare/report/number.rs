@@ -24,6 +24,24 @@ pub(super) fn rounded(number: f64) -> String {
     text
 }
 
+/// A number with the two digits that another run would show as well.
+pub(super) fn two_digits(number: f64) -> String {
+    if !number.is_finite() || number <= 0.0 {
+        return rounded(number);
+    }
+    let unit = 10_f64.powi(number.log10().floor() as i32 - 1);
+    rounded((number / unit).round() * unit)
+}
+
+/// `a, b and c`.
+pub(super) fn list(items: &[impl AsRef<str>]) -> String {
+    let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
+    match items.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => items.concat(),
+    }
+}
+
 /// A quantity's name and unit.
 pub(super) fn heading(axis: &Axis) -> String {
     match &*axis.unit {

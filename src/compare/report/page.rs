@@ -4,10 +4,11 @@ use std::io;
 
 use askama::Template;
 
-use super::advice::{Advice, Standing, advice, strategies};
+use super::advice::{Advice, advice, strategies};
 use super::chart::{self, Chart, look};
 use super::matrix::{Group, Lab, groups, lab, points};
 use super::number::{heading, remnant, rounded};
+use super::standing::Standing;
 use crate::compare::{CannotRun, Experiment, Measured, Results, Survived};
 
 /// The page.
@@ -53,7 +54,7 @@ struct Figure {
 fn section<'a>(experiment: &'a Experiment, strategies: &[&str]) -> io::Result<Section<'a>> {
     let figure = |(number, quantity)| {
         let summary = Standing::of(experiment, number).map(|standing| standing.summary());
-        let chart = chart::draw(experiment, number, strategies).map_err(io::Error::other)?;
+        let chart = chart::draw(experiment, number, strategies)?;
         Ok(Figure { chart, title: heading(quantity), summary: summary.unwrap_or_default() })
     };
     let cannot_run = experiment.series.iter().filter_map(|series| match &series.measured {

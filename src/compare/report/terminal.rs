@@ -2,25 +2,26 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::advice::{Advice, advice};
-use super::matrix::{Group, Lab, Row, groups, lab};
+use super::matrix::{Lab, Row, groups, lab};
 use super::number::{heading, remnant, rounded};
 use crate::compare::{CannotRun, Experiment, Measured, Results, Survived};
 
 /// The columns that every table fits into.
 const WIDTH: u16 = 100;
 
+/// What a cell of the survival table says.
+const LEGEND: &str = "Neighbours alive, their calls lost, time until a fresh connection is answered, \
+what remains";
+
 /// Every experiment's medians, the survival table and what to choose: plain text in at most 100
 /// columns.
 pub fn tables(results: &Results) -> String {
     let mut text = String::new();
     for experiment in &results.experiments {
-        let _ = writeln!(text, "{}\n", experiment.title);
-        for group in groups(experiment) {
-            let _ = writeln!(text, "{}\n{}", heading(group.quantity), medians(experiment, &group));
-        }
+        let _ = writeln!(text, "{}\n\n{}", experiment.title, medians(experiment));
         let series = experiment.series.iter().filter_map(|series| match &series.measured {
             Measured::CannotRun(why) => Some((series.strategy.clone(), why)),
             Measured::Points(_) => None,
@@ -29,7 +30,7 @@ pub fn tables(results: &Results) -> String {
         text.push('\n');
     }
     if let Some(survival) = &results.survival {
-        let _ = writeln!(text, "Who outlives what?\n\n{}", survivors(&lab(survival)));
+        let _ = writeln!(text, "Who outlives what?\n\n{LEGEND}\n{}", survivors(&lab(survival)));
         let rows = survival.rows.iter().filter_map(|row| {
             Some((format!("{}, {}", row.strategy, row.trouble), row.cannot_run.as_ref()?))
         });
@@ -43,23 +44,32 @@ pub fn tables(results: &Results) -> String {
     text
 }
 
-/// A row for each place on the axis.
-fn medians(experiment: &Experiment, group: &Group) -> Table {
-    let corner = experiment.axis.as_ref().map_or(String::new(), heading);
+/// A row for each quantity at each place on the axis.
+fn medians(experiment: &Experiment) -> Table {
     let strategies = experiment.series.iter().map(|series| &*series.strategy);
+    let corner = match &experiment.axis {
+        Some(axis) => format!("median by {}", heading(axis)),
+        None => "median".to_owned(),
+    };
     let mut table = table([&*corner].into_iter().chain(strategies).chain(["spread"]));
     // A row is a line, so it needs no border.
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
-    for row in &group.rows {
-        let place = row.at.map_or("median".to_owned(), |at| at.to_string());
-        let cells = row.cells.iter().zip(&experiment.series);
-        let cells = cells.map(|(cell, series)| match (cell, &series.measured) {
-            (Some(spread), _) => rounded(spread.median),
-            (None, Measured::CannotRun(_)) => "cannot run".to_owned(),
-            (None, Measured::Points(_)) => String::new(),
-        });
-        table.add_row([place].into_iter().chain(cells).chain([widest(row)]));
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    for group in groups(experiment) {
+        if experiment.axis.is_some() {
+            table.add_row([heading(group.quantity)]);
+        }
+        for row in &group.rows {
+            let place = row.at.map_or(heading(group.quantity), |at| format!("  {at}"));
+            let cells = row.cells.iter().map(|cell| match cell {
+                Some(spread) => rounded(spread.median),
+                None => "-".to_owned(),
+            });
+            table.add_row([place].into_iter().chain(cells).chain([widest(row)]));
+        }
     }
     table
 }
@@ -93,7 +103,7 @@ fn survivor(row: &Survived) -> String {
         None => "no answer".to_owned(),
     };
     let (alive, neighbours, lost) = (row.neighbours_alive, row.neighbours, row.calls_lost);
-    let text = format!("{alive}/{neighbours} alive\n{lost} lost\n{fresh}");
+    let text = format!("{alive}/{neighbours}, {lost} lost\n{fresh}");
     row.remains.iter().fold(text, |text, left| text + "\n" + &remnant(left))
 }
 
