@@ -2,10 +2,18 @@
 
 use std::io;
 
-use crate::compare::{Experiment, Measured, Survival};
+use crate::compare::{Experiment, Measured, Results, Survival};
 
-/// The name of an experiment's file.
-pub(super) fn name(experiment: &Experiment) -> io::Result<String> {
+/// Every CSV file's name and content.
+pub(super) fn csv(results: &Results) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let experiments = results.experiments.iter();
+    let experiments = experiments.map(|found| Ok((name(found)?, experiment(found)?)));
+    let survival = results.survival.iter();
+    let survival = survival.map(|found| Ok(("survival.csv".to_owned(), self::survival(found)?)));
+    experiments.chain(survival).collect()
+}
+
+fn name(experiment: &Experiment) -> io::Result<String> {
     let name = &experiment.name;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || !name.bytes().all(plain) {
@@ -16,7 +24,7 @@ pub(super) fn name(experiment: &Experiment) -> io::Result<String> {
 }
 
 /// An experiment's points, and its strategies that could not be run.
-pub(super) fn experiment(experiment: &Experiment) -> io::Result<Vec<u8>> {
+fn experiment(experiment: &Experiment) -> io::Result<Vec<u8>> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     let axis = experiment.axis.as_ref().map_or("at", |axis| &axis.name);
     let quantity = ["quantity", "unit", "median", "least", "most", "runs"];
@@ -53,7 +61,7 @@ pub(super) fn experiment(experiment: &Experiment) -> io::Result<Vec<u8>> {
 }
 
 /// The survival table.
-pub(super) fn survival(survival: &Survival) -> io::Result<Vec<u8>> {
+fn survival(survival: &Survival) -> io::Result<Vec<u8>> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record([
         "trouble",

@@ -20,23 +20,30 @@ pub use terminal::tables;
 /// Writes `results.json`, a CSV file for each experiment, `survival.csv` and `report.html` into a
 /// folder, which is made if there is none, and returns the path of `report.html`.
 ///
-/// Each file is either the old one or the whole new one, whenever the program is interrupted.
+/// Each file is either the old one or the whole new one, whenever the program is interrupted. CSV
+/// files of an earlier run, which had more, are removed.
 ///
 /// # Errors
 ///
 /// What the file system says, or `InvalidInput` if an experiment's name cannot name a file.
 pub fn write(results: &Results, out: &Path) -> io::Result<PathBuf> {
+    let files = files::csv(results)?;
+    let page = page::html(results)?;
     fs::create_dir_all(out)?;
-    replace(&out.join("results.json"), &serde_json::to_vec_pretty(results)?)?;
-    for experiment in &results.experiments {
-        let name = files::name(experiment)?;
-        replace(&out.join(name), &files::experiment(experiment)?)?;
+    let json = out.join("results.json");
+    let earlier: Option<Results> =
+        fs::read(&json).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    let earlier = earlier.and_then(|earlier| files::csv(&earlier).ok()).unwrap_or_default();
+    replace(&json, &serde_json::to_vec_pretty(results)?)?;
+    for (name, content) in &files {
+        replace(&out.join(name), content)?;
     }
-    if let Some(survival) = &results.survival {
-        replace(&out.join("survival.csv"), &files::survival(survival)?)?;
+    for (name, _) in earlier.iter().filter(|(old, _)| files.iter().all(|(new, _)| new != old)) {
+        // Who has removed it already has done no harm.
+        let _ = fs::remove_file(out.join(name));
     }
     let report = out.join("report.html");
-    replace(&report, page::html(results)?.as_bytes())?;
+    replace(&report, page.as_bytes())?;
     Ok(report)
 }
 
