@@ -3,8 +3,8 @@
 //! Chapter 14. Every row is a fresh server process, which is this program, started again. The
 //! whole table is `ninestep compare --crash-lab`.
 
-use ninestep::compare::Survived;
-use ninestep::compare::crash_lab::{CrashLab, Trouble, serve_if_server};
+use ninestep::compare::crash_lab::{CrashLab, Trouble};
+use ninestep::compare::{Survived, run_if_child};
 
 /// What is left behind, for people.
 fn remains(row: &Survived) -> String {
@@ -33,11 +33,11 @@ fn print(row: &Survived) {
 
 fn main() -> std::io::Result<()> {
     // First thing in `main`: a server of the lab runs here and does not return.
-    serve_if_server();
+    run_if_child();
     println!("trouble         strategy       neighbours  calls lost  afterwards");
     let lab = CrashLab {
         troubles: vec![Trouble::PanicWithLock, Trouble::Abort, Trouble::LeakMemory],
-        strategies: vec!["thread", "process-fork", "process-pool"],
+        strategies: ["thread", "process-fork", "process-pool"].map(String::from).to_vec(),
         ..CrashLab::new()?
     };
     lab.run(&mut print);

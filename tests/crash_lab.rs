@@ -19,6 +19,9 @@ use support::{Killer, children_of, eventually, processes};
 /// Says that `entry` is to run a lab in a process that a test starts.
 const ENTRY: &str = "NINESTEP_TEST_ENTRY";
 
+const STRATEGIES: [&str; 6] =
+    ["single", "thread", "thread-pool", "process-fork", "process-spawn", "process-pool"];
+
 /// How the line begins that holds the table.
 const TABLE: &str = "table: ";
 
@@ -86,7 +89,7 @@ fn the_cells_that_are_certain_and_nothing_is_left() {
     let table = printed.lines().find_map(|line| line.strip_prefix(TABLE));
     let Some(table) = table else { panic!("{output:?}") };
     let survival: Survival = serde_json::from_str(table).unwrap();
-    let pairs = Trouble::ALL.iter().flat_map(|it| CrashLab::STRATEGIES.map(|name| (it, name)));
+    let pairs = Trouble::ALL.iter().flat_map(|it| STRATEGIES.map(|name| (it, name)));
     let pairs: Vec<_> = pairs.collect();
     assert_eq!(survival.rows.len(), pairs.len());
     let mut errors = Vec::new();
@@ -110,7 +113,7 @@ fn a_lab_that_is_interrupted_begins_no_further_row() {
 
 /// The only row of a lab whose servers run this program, which has to be in it.
 fn cannot_run(program: impl Into<PathBuf>) -> (String, String) {
-    let (troubles, strategies) = (vec![Trouble::Panic], vec!["thread"]);
+    let (troubles, strategies) = (vec![Trouble::Panic], vec!["thread".to_owned()]);
     let lab = CrashLab { troubles, strategies, program: program.into(), ..lab() };
     let mut rows = lab.run(&mut |_| ()).rows;
     assert_eq!(rows.len(), 1);
@@ -121,21 +124,28 @@ fn cannot_run(program: impl Into<PathBuf>) -> (String, String) {
 
 #[test]
 fn what_cannot_be_run_is_a_row_with_reason_and_remedy() {
-    let (reason, remedy) = cannot_run("/nonexistent/program");
+    let (reason, _) = cannot_run("/nonexistent/program");
     assert!(reason.contains("cannot be started: No such file"), "{reason}");
-    assert!(remedy.contains("program"), "{remedy}");
 
     let (reason, remedy) = cannot_run("/bin/true");
-    assert_eq!(reason, "the server ended and said nothing");
-    assert!(remedy.contains("serve_if_server()"), "{remedy}");
+    assert!(reason.contains("ended without an answer"), "{reason}");
+    assert!(remedy.contains("run_if_child()"), "{remedy}");
 
+    const SCRIPT: &str = r#"#!/bin/sh
+echo '{"Ok":"127.0.0.1:1"}'
+echo '{"Err":{"reason":"fork is refused","remedy":"use spawn"}}'
+"#;
     // As a strategy does that refuses to run: the address is known by then.
     let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refuses.sh");
-    fs::write(&script, "#!/bin/sh\necho listening on 127.0.0.1:1\necho fork is refused\n").unwrap();
+    fs::write(&script, SCRIPT).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let (reason, remedy) = cannot_run(&script);
-    assert_eq!(reason, "fork is refused");
-    assert!(remedy.contains("ulimit"), "{remedy}");
+    assert_eq!((&*reason, &*remedy), ("fork is refused", "use spawn"));
+
+    let lab =
+        CrashLab { troubles: vec![Trouble::Panic], strategies: vec!["tread".into()], ..lab() };
+    let row = lab.run(&mut |_| ()).rows.remove(0);
+    assert_eq!(row.cannot_run.unwrap().reason, "there is no such strategy");
 }
 
 /// Runs a lab in a process of its own, which is this program, started again.
@@ -149,9 +159,12 @@ fn start(what: &str) -> Command {
 /// The `main` of such a process. As a test of its own it does nothing.
 #[test]
 fn entry() {
-    let troubles = match env::var(ENTRY).as_deref() {
-        Ok("table") => Trouble::ALL.to_vec(),
-        Ok("spin") => vec![Trouble::Spin; 100],
+    let lab = match env::var(ENTRY).as_deref() {
+        Ok("table") => lab(),
+        Ok("long") => {
+            let strategies = STRATEGIES[1..].iter().map(|name| name.to_string()).collect();
+            CrashLab { troubles: vec![Trouble::Panic; 1000], strategies, at_once: 4, ..lab() }
+        }
         _ => return,
     };
     // Whoever is left behind by its parent becomes this process's child.
@@ -161,7 +174,7 @@ fn entry() {
         (count("/proc/self/fd"), count("/proc/self/task"), children_of(std::process::id()))
     };
     let before = held();
-    let survival = CrashLab { troubles, ..lab() }.run(&mut |_| ());
+    let survival = lab.run(&mut |_| ());
     println!("\n{TABLE}{}", serde_json::to_string(&survival).unwrap());
     eventually("nothing is left", || held() == before);
     println!("nothing is left");
@@ -181,11 +194,11 @@ fn descendants(of: u32) -> Vec<u32> {
 
 #[test]
 fn nothing_is_left_of_a_lab_that_is_killed() {
-    let lab = Killer::new(start("spin").spawn().unwrap());
+    let lab = Killer::new(start("long").spawn().unwrap());
     let mut left = Vec::new();
     eventually("servers have children", || {
         left = descendants(lab.pid());
-        left.len() > 10
+        left.len() > 20
     });
     drop(lab);
     eventually("all are gone", || {

@@ -36,6 +36,17 @@ impl fmt::Display for Census {
     }
 }
 
+/// How a process and its descendants use the processors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    /// Seconds of processor time, those of descendants that have ended included.
+    pub(super) seconds: f64,
+    /// Those of the process that has used most, of those that live.
+    pub(super) longest: f64,
+    /// Whether a thread runs, or would if there were a processor for it.
+    pub(super) running: bool,
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use std::collections::HashMap;
@@ -44,7 +55,7 @@ mod linux {
     use procfs::process::{Process, Stat, all_processes};
     use procfs::{ProcError, ProcResult};
 
-    use super::Census;
+    use super::{Census, Work};
 
     /// A process, and every process that descends from it.
     fn family(of: u32) -> ProcResult<Vec<Stat>> {
@@ -83,6 +94,26 @@ mod linux {
         }
     }
 
+    impl Work {
+        /// Looks at a process with all its descendants.
+        pub(in crate::compare) fn of(process: u32) -> io::Result<Work> {
+            let family = family(process).map_err(io::Error::other)?;
+            let seconds = |ticks: u64| ticks as f64 / procfs::ticks_per_second() as f64;
+            let own = |stat: &Stat| seconds(stat.utime + stat.stime);
+            let ended = |stat: &Stat| seconds((stat.cutime + stat.cstime).cast_unsigned());
+            let is_running = |stat: &Stat| {
+                let tasks = Process::new(stat.pid).and_then(|process| process.tasks());
+                let stats = tasks.into_iter().flatten().filter_map(|task| task.ok()?.stat().ok());
+                stats.into_iter().any(|task| task.state == 'R')
+            };
+            Ok(Work {
+                seconds: family.iter().map(|stat| own(stat) + ended(stat)).sum(),
+                longest: family.iter().map(own).fold(0.0, f64::max),
+                running: family.iter().any(is_running),
+            })
+        }
+    }
+
     /// The memory, in KiB, that a process and all its descendants have of their own: what no file
     /// backs. A page that several share is divided between them, so it is counted once. The
     /// program itself is not counted: it is in memory once, however many processes run it.
@@ -113,6 +144,13 @@ const NOT_COUNTED: &str = "processes are counted through /proc, which this syste
 #[cfg(not(target_os = "linux"))]
 impl Census {
     pub(super) fn of(_: u32) -> io::Result<Census> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, NOT_COUNTED))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Work {
+    pub(super) fn of(_: u32) -> io::Result<Work> {
         Err(io::Error::new(io::ErrorKind::Unsupported, NOT_COUNTED))
     }
 }

@@ -51,6 +51,8 @@ pub(super) fn play(role: &LoadRole) -> Answer<()> {
 pub(super) struct Window {
     pub(super) start: Instant,
     pub(super) end: Instant,
+    /// Whether this client had its first reply before the end: else it found no place.
+    pub(super) in_time: bool,
 }
 
 /// Clients that come together, and stay.
@@ -87,10 +89,11 @@ impl Together<'_> {
             let client = move || {
                 let first = stub.send::<i64>("add", (10, 5));
                 let _ = sent.send(first.as_ref().map(drop).map_err(Clone::clone));
-                let answered = first.and_then(PendingCall::wait).map(drop);
+                let answered = first.and_then(PendingCall::wait).map(|_| Instant::now());
                 let _ = ready.send(answered.clone());
                 let Ok(window) = begun.recv() else { return };
-                let _ = done.send(answered.and_then(|()| work(number, &stub, window)));
+                let window = |answered| Window { in_time: answered < window.end, ..window };
+                let _ = done.send(answered.and_then(|at| work(number, &stub, window(at))));
             };
             let started = thread::Builder::new().stack_size(256 * 1024).spawn(client);
             started.map_err(|error| cannot(&Error::transport("starting a client", error)))?;
@@ -102,7 +105,7 @@ impl Together<'_> {
             next(&readies, PATIENCE)?;
         }
         let start = Instant::now();
-        let window = Window { start, end: start + self.time };
+        let window = Window { start, end: start + self.time, in_time: true };
         for begin in begins {
             // A client that has gone is found out below.
             let _ = begin.send(window);

@@ -27,6 +27,7 @@ pub mod report;
 mod results;
 
 mod experiments;
+mod lab;
 mod runner;
 mod statistics;
 
@@ -37,11 +38,10 @@ mod server;
 mod census;
 mod machine;
 
-use std::env;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 pub use experiments::EXPERIMENTS;
 pub use process::run_if_child;
@@ -50,7 +50,7 @@ pub use results::{
     Spread, Survival, Survived,
 };
 
-use runner::Lab;
+use lab::Lab;
 
 /// What to compare, and how thoroughly.
 #[derive(Clone, Debug)]
@@ -104,16 +104,11 @@ impl Comparison {
     /// This executable's path is not known; or this process was itself started by a comparison,
     /// because the program did not call [`run_if_child`] first thing in `main`.
     pub fn new() -> io::Result<Comparison> {
-        if process::is_child() {
-            let error = "this process was started by a comparison, but began another: call \
-                         `ninestep::compare::run_if_child()` first thing in `main`";
-            return Err(io::Error::other(error));
-        }
         Ok(Comparison {
             effort: Effort::Full,
             experiments: EXPERIMENTS.map(str::to_owned).to_vec(),
             interrupted: Arc::default(),
-            program: env::current_exe()?,
+            program: process::own_program()?,
         })
     }
 
@@ -122,13 +117,8 @@ impl Comparison {
     ///
     /// What cannot be measured on this machine is in the results too, with the reason.
     pub fn run(&self, progress: &mut dyn FnMut(Progress<'_>)) -> Results {
-        let lab = Lab {
-            program: self.program.clone(),
-            effort: self.effort,
-            interrupted: Arc::clone(&self.interrupted),
-            cores: machine::cores(),
-            hundred_micros: OnceLock::new(),
-        };
+        let interrupted = Arc::clone(&self.interrupted);
+        let lab = Lab::new(self.program.clone(), self.effort, interrupted);
         let mut plans = experiments::all(&lab);
         plans.retain(|plan| self.experiments.contains(&plan.about.name));
         let of = plans.iter().map(|plan| plan.measurements()).sum();

@@ -7,20 +7,20 @@
 use std::env;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio, exit};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio, exit};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::CannotRun;
-use crate::compare::crash_lab::serve_if_server;
+use crate::compare::crash_lab;
 use crate::compare::load::{self, LoadRole};
-use crate::compare::runner::Lab;
-use crate::compare::server::{self, ServerRole};
+use crate::compare::server::{self, Contestant, ServerRole};
 
 /// The environment variable that holds the role.
 const ROLE: &str = "NINESTEP_COMPARE";
@@ -32,6 +32,8 @@ pub(super) enum Role {
     Server(ServerRole),
     /// It is a server's clients.
     Load(LoadRole),
+    /// It serves somebody who makes trouble.
+    Troubled(Contestant),
 }
 
 /// The first thing in the `main` of a program that runs a
@@ -39,12 +41,12 @@ pub(super) enum Role {
 /// process that one of them started, this plays its role and ends the process; anywhere else it
 /// does nothing.
 pub fn run_if_child() {
-    serve_if_server();
     let Some(role) = env::var_os(ROLE) else { return };
     let role = role.to_str().and_then(|role| serde_json::from_str(role).ok());
     let played = match role {
         Some(Role::Server(role)) => server::play(&role),
         Some(Role::Load(role)) => load::play(&role),
+        Some(Role::Troubled(strategy)) => crash_lab::play(strategy),
         None => Err(CannotRun::new("its role cannot be read", "unset NINESTEP_COMPARE")),
     };
     exit(match played {
@@ -56,9 +58,15 @@ pub fn run_if_child() {
     })
 }
 
-/// Whether this process is a child that should have ended in [`run_if_child`].
-pub(super) fn is_child() -> bool {
-    env::var_os(ROLE).is_some()
+/// What processes run: this program, unless it is one of them and should have ended in
+/// [`run_if_child`].
+pub(super) fn own_program() -> io::Result<PathBuf> {
+    if env::var_os(ROLE).is_some() {
+        let error = "this process was started by a comparison, but began another: call \
+                     `ninestep::compare::run_if_child()` first thing in `main`";
+        return Err(io::Error::other(error));
+    }
+    env::current_exe()
 }
 
 /// One answer, from a process to the one that started it.
@@ -99,10 +107,10 @@ impl CannotRun {
     }
 }
 
-/// A process that the comparison started. When this is dropped it is asked to end, killed if it
-/// does not, and waited for.
+/// A process that was started. When this is dropped it is asked to end, killed if it does not, and
+/// waited for, as is all that it started.
 pub(super) struct Process<'a> {
-    lab: &'a Lab,
+    interrupted: &'a AtomicBool,
     child: Child,
     wanted: Option<ChildStdin>,
     output: ChildStdout,
@@ -113,10 +121,20 @@ impl<'a> Process<'a> {
     /// How long a process, and all that it started, may take to end.
     const END: Duration = Duration::from_secs(5);
 
-    pub(super) fn start(lab: &'a Lab, role: &Role) -> Result<Process<'a>, Failure> {
+    /// Starts this program in a role.
+    pub(super) fn start(
+        program: &Path,
+        interrupted: &'a AtomicBool,
+        role: &Role,
+    ) -> Result<Process<'a>, Failure> {
         const REMEDY: &str = "allow more processes: ulimit -u, or the limit of the container";
+        let mut command = Command::new(program);
+        if let Role::Troubled(_) = role {
+            // Panics are what it is there for: nobody wants to read of them.
+            command.env_remove("RUST_BACKTRACE").stderr(Stdio::null());
+        }
         let role = serde_json::to_string(role).map_err(|error| Failure::new(error, REMEDY))?;
-        let started = Command::new(&lab.program)
+        let started = command
             .env(ROLE, role)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -128,7 +146,9 @@ impl<'a> Process<'a> {
         };
         let mut child = started.map_err(failed)?;
         match (child.stdin.take(), child.stdout.take()) {
-            (wanted, Some(output)) => Ok(Process { lab, child, wanted, output, came: Vec::new() }),
+            (wanted, Some(output)) => {
+                Ok(Process { interrupted, child, wanted, output, came: Vec::new() })
+            }
             (_, None) => Err(failed(io::Error::other("it has no standard output"))),
         }
     }
@@ -137,17 +157,24 @@ impl<'a> Process<'a> {
         self.child.id()
     }
 
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has not ended yet.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// The next answer, for which this waits so long at most.
     pub(super) fn answer<T: DeserializeOwned>(&mut self, patience: Duration) -> Result<T, Failure> {
         const REMEDY: &str =
             "a program that compares calls ninestep::compare::run_if_child() first thing in main";
         let Some(line) = self.line(patience)? else {
-            let status = self.child.wait().map(|status| status.to_string());
+            let status = self.ended().map(|status| status.to_string());
             let status = status.unwrap_or_else(|error| error.to_string());
-            return Err(Failure::new(
-                format!("a process ended without an answer: {status}"),
-                REMEDY,
-            ));
+            let reason = format!("a process ended without an answer: {status}");
+            return Err(Failure::new(reason, REMEDY));
         };
         match serde_json::from_str::<Answer<T>>(&line) {
             Ok(answer) => Ok(answer?),
@@ -177,7 +204,7 @@ impl<'a> Process<'a> {
                 let line: Vec<u8> = self.came.drain(..=end).collect();
                 return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
             }
-            if self.lab.is_interrupted() {
+            if self.is_interrupted() {
                 return Err(Failure::Interrupted);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -208,28 +235,36 @@ impl<'a> Process<'a> {
     pub(super) fn end(mut self) -> Result<(), Failure> {
         self.wanted = None;
         while self.line(Process::END)?.is_some() {}
-        let reason = match self.child.wait() {
+        let reason = match self.ended() {
             Ok(status) if status.success() => return Ok(()),
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
         Err(Failure::new(format!("a process ended badly: {reason}"), "please report it"))
     }
+
+    /// Waits until it has ended, and kills it if it takes too long.
+    fn ended(&mut self) -> io::Result<ExitStatus> {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.child.kill()?;
+        self.child.wait()
+    }
 }
 
 impl Drop for Process<'_> {
     fn drop(&mut self) {
         self.wanted = None;
-        // A process that ends in good order takes all that it started with it.
-        let deadline = Instant::now() + Duration::from_secs(1);
-        while let Ok(None) = self.child.try_wait() {
-            if Instant::now() > deadline {
-                // Its descendants see that it is gone.
-                let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
-                let _ = self.child.wait();
-                break;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+        let _ = self.ended();
+        // Its descendants see that it is gone, and their end is the end of its output.
+        let deadline = Instant::now() + Process::END;
+        while self.is_readable(deadline.saturating_duration_since(Instant::now()))
+            && !matches!(self.output.read(&mut [0; 4096]), Ok(0) | Err(_))
+        {}
     }
 }

@@ -4,152 +4,13 @@
 //! what compares two of them compares their figures of the same round.
 
 use std::iter::zip;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use crate::compare::experiments::{Load, Plan, Relative};
-use crate::compare::load::LoadRole;
-use crate::compare::process::{Failure, Process, Role};
-use crate::compare::server::{Contestant, ServerRole, ServerUnderTest, compute};
-use crate::compare::{CannotRun, Effort, Experiment, Measured, Point, Series, Spread, machine};
-
-/// What every experiment needs to know.
-pub(super) struct Lab {
-    /// What its processes run.
-    pub(super) program: PathBuf,
-    pub(super) effort: Effort,
-    pub(super) interrupted: Arc<AtomicBool>,
-    /// The cores that there are.
-    pub(super) cores: Vec<usize>,
-    /// Rounds of [`compute`] that take a core 100 µs.
-    pub(super) hundred_micros: OnceLock<u64>,
-}
-
-impl Lab {
-    /// Longer than anything that clients do, unless it does not end.
-    const PATIENCE: Duration = Duration::from_secs(90);
-
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
-    }
-
-    /// Threads or processes of a pool, unless an experiment needs another number: four for each
-    /// core of the machine.
-    pub(super) fn pool(&self) -> usize {
-        4 * self.cores.len()
-    }
-
-    /// Half of the cores: a round trip within one core differs from one between two, so it must
-    /// not be left to chance which it is.
-    pub(super) fn server_cores(&self) -> &[usize] {
-        &self.cores[..self.cores.len().div_ceil(2)]
-    }
-
-    /// Which cores are held, for the reader.
-    pub(super) fn cores_held(&self) -> String {
-        match (self.server_cores().len(), self.client_cores(self.server_cores()).len()) {
-            _ if !cfg!(target_os = "linux") => "no core is held, for want of a way".to_owned(),
-            _ if self.cores.len() == 1 => "server and clients share the only core".to_owned(),
-            (1, 1) => "the server has one core, the clients the other".to_owned(),
-            (server, clients) => {
-                format!("the server has {server} of the cores, the clients the other {clients}")
-            }
-        }
-    }
-
-    /// Clients have the cores that the server does not have; or all, if it has all.
-    fn client_cores(&self, of_server: &[usize]) -> Vec<usize> {
-        let others = self.cores.iter().filter(|core| !of_server.contains(core)).copied();
-        match others.collect::<Vec<_>>() {
-            none if none.is_empty() => self.cores.clone(),
-            others => others,
-        }
-    }
-
-    /// How many rounds of [`compute`] take a core 100 µs.
-    pub(super) fn hundred_micros(&self) -> u64 {
-        const ROUNDS: u64 = 1_000_000;
-        *self.hundred_micros.get_or_init(|| {
-            let timed = |_| {
-                let start = Instant::now();
-                std::hint::black_box(compute(ROUNDS));
-                start.elapsed()
-            };
-            let fastest = (0..5).map(timed).min().unwrap_or_default().as_nanos().max(1);
-            u64::try_from(u128::from(ROUNDS) * 100_000 / fastest).unwrap_or(ROUNDS)
-        })
-    }
-
-    /// A server for so many clients, with nothing special.
-    pub(super) fn server(&self, strategy: Contestant, clients: usize) -> ServerRole {
-        ServerRole {
-            strategy,
-            cores: self.server_cores().to_vec(),
-            // Some who have left may not be gone yet.
-            at_most: clients + 8,
-            pool: self.pool(),
-        }
-    }
-
-    /// A server, one load, and what the load finds.
-    pub(super) fn measure(&self, server: ServerRole, load: Load) -> Result<Vec<f64>, Failure> {
-        let server = ServerUnderTest::start(self, server)?;
-        let found = self.load(&server, load)?.found()?;
-        server.end()?;
-        Ok(found)
-    }
-
-    /// Clients of a server.
-    pub(super) fn load<'a>(
-        &'a self,
-        server: &ServerUnderTest<'_>,
-        load: Load,
-    ) -> Result<LoadProcess<'a>, Failure> {
-        let cores = self.client_cores(&server.cores);
-        let role = LoadRole { address: server.address, cores, load };
-        Ok(LoadProcess(Process::start(self, &Role::Load(role))?))
-    }
-
-    /// Fails if a process cannot have so many connections here.
-    pub(super) fn needs_descriptors(&self, connections: usize) -> Result<(), Failure> {
-        // Some for the process itself; a connection of process-spawn needs two for a moment.
-        let needed = connections as u64 + 32;
-        match machine::most_descriptors() {
-            most if most >= needed => Ok(()),
-            most => Err(Failure::new(
-                format!("{connections} clients need {needed} descriptors, and {most} are allowed"),
-                format!(
-                    "run it again after `ulimit -n {needed}`, as root if the hard limit is less"
-                ),
-            )),
-        }
-    }
-}
-
-/// Clients, in their process.
-pub(super) struct LoadProcess<'a>(Process<'a>);
-
-impl LoadProcess<'_> {
-    /// What the clients found; they are gone then.
-    pub(super) fn found(mut self) -> Result<Vec<f64>, Failure> {
-        let found = self.next()?;
-        self.0.end()?;
-        Ok(found)
-    }
-
-    /// Lets the clients go on that have said something and wait.
-    pub(super) fn go_on(&mut self) {
-        self.0.go_on();
-    }
-
-    /// What the clients say next; they stay.
-    pub(super) fn next(&mut self) -> Result<Vec<f64>, Failure> {
-        self.0.answer(Lab::PATIENCE)
-    }
-}
+use crate::compare::experiments::{Plan, Relative};
+use crate::compare::lab::Lab;
+use crate::compare::process::Failure;
+use crate::compare::server::Contestant;
+use crate::compare::{CannotRun, Experiment, Measured, Point, Series, Spread};
 
 /// What one strategy was measured to do.
 struct Figures {
@@ -254,5 +115,75 @@ impl Figures {
             )));
         }
         Some(Measured::Points(measured))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::compare::{Effort, experiments};
+
+    /// An experiment at places 1 and 2, with rounds for every strategy.
+    fn concluded(relative: Relative, rounds: impl Fn(Contestant) -> [Vec<f64>; 2]) -> Experiment {
+        let lab = Lab::new(PathBuf::new(), Effort::Glance, Arc::default());
+        let mut plan = experiments::all(&lab).remove(0);
+        plan.points = vec![1.0, 2.0];
+        plan.relative = Some(relative);
+        let figures = |strategy| Figures {
+            strategy,
+            places: rounds(strategy)
+                .map(|place| place.into_iter().map(|it| vec![it]).collect())
+                .into(),
+            cannot: None,
+        };
+        conclude(plan, &Contestant::ALL.map(figures))
+    }
+
+    fn medians(experiment: &Experiment, strategy: &str) -> Vec<Vec<f64>> {
+        let series = experiment.series.iter().find(|series| series.strategy == strategy).unwrap();
+        let Measured::Points(points) = &series.measured else { panic!("{series:?}") };
+        let values = points.iter().map(|point| &point.values);
+        values.map(|values| values.iter().map(|spread| spread.median).collect()).collect()
+    }
+
+    #[test]
+    fn a_ratio_is_the_median_of_the_ratios_of_a_round() {
+        // The ratio of the medians would be 3 / 2.
+        let experiment = concluded(Relative::To(Contestant::Thread), |strategy| match strategy {
+            Contestant::Thread => [vec![1.0, 2.0, 10.0], vec![5.0]],
+            _ => [vec![4.0, 1.0, 3.0], vec![10.0]],
+        });
+        assert_eq!(medians(&experiment, "single"), [[3.0, 0.5], [10.0, 2.0]]);
+        assert_eq!(medians(&experiment, "thread"), [[2.0, 1.0], [5.0, 1.0]]);
+        assert_eq!(experiment.quantities.last().unwrap().name, "times thread");
+    }
+
+    #[test]
+    fn a_strategy_can_be_compared_with_itself() {
+        let rounds = |_| [vec![2.0, 4.0], vec![4.0, 16.0]];
+        let experiment = concluded(Relative::ToFirst, rounds);
+        assert_eq!(medians(&experiment, "thread"), [[3.0, 1.0], [10.0, 3.0]]);
+    }
+
+    #[test]
+    fn where_there_is_nothing_to_compare_with_there_is_no_ratio() {
+        let experiment = concluded(Relative::To(Contestant::Thread), |strategy| match strategy {
+            Contestant::Thread => [vec![], vec![5.0]],
+            _ => [vec![1.0], vec![10.0]],
+        });
+        assert_eq!(medians(&experiment, "single"), [[1.0], [10.0]]);
+        assert_eq!(experiment.quantities.len(), 1);
+    }
+
+    #[test]
+    fn what_was_not_measured_says_why() {
+        let experiment = concluded(Relative::ToFirst, |_| [vec![], vec![]]);
+        for series in experiment.series {
+            let Measured::CannotRun(why) = series.measured else { panic!("{}", series.strategy) };
+            assert_eq!(why.reason, "the comparison was interrupted before");
+        }
     }
 }

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::census::Census;
+use crate::compare::lab::Lab;
 use crate::compare::process::{Answer, Failure, Process, Role, say};
-use crate::compare::runner::Lab;
 use crate::compare::{CannotRun, machine};
 use crate::transport::{Lifeline, tcp};
 use crate::{
@@ -55,6 +56,27 @@ impl Contestant {
         }
     }
 
+    /// The strategy, with at most so many connections at once if it has no pool, and with a pool
+    /// of this size if it has one.
+    pub(super) fn strategy(self, at_most: usize, pool: usize) -> Box<dyn Strategy> {
+        match self {
+            Contestant::Single => Box::new(SingleThreaded),
+            Contestant::Thread => Box::new(ThreadPerConnection { at_most }),
+            Contestant::ThreadPool => Box::new(ThreadPool { threads: pool }),
+            Contestant::ProcessFork => Box::new(ForkPerConnection { at_most }),
+            Contestant::ProcessSpawn => {
+                let mut spawn = SpawnPerConnection::new();
+                spawn.at_most = at_most;
+                Box::new(spawn)
+            }
+            Contestant::ProcessPool => {
+                let mut processes = ProcessPool::new();
+                processes.processes = pool;
+                Box::new(processes)
+            }
+        }
+    }
+
     /// How many clients it serves at once if its pool has this size; `None` if it has no pool.
     pub(super) fn pool(self, size: usize) -> Option<usize> {
         match self {
@@ -93,40 +115,26 @@ fn serve(role: &ServerRole) -> Result<()> {
     let failed = |error| Error::transport("preparing the server's process", error);
     machine::pin(&role.cores).map_err(failed)?;
     machine::raise_descriptor_limit().map_err(failed)?;
+    let mut incoming = listen(server.limits.drain)?;
+    let strategy = role.strategy.strategy(role.at_most, role.pool);
+    strategy.run(&mut incoming, &|connection| server.serve(connection))
+}
+
+/// Listens, and answers where. There are connections for as long as this process is wanted.
+pub(super) fn listen(drain: Duration) -> Result<Incoming> {
+    let failed = |error| Error::transport("listening", error);
     let listener = tcp::listen(&[(Ipv4Addr::LOCALHOST, 0).into()]).map_err(failed)?;
     say(&Ok(listener.local_addr().map_err(failed)?));
-    // The server stops when the comparison closes the other end of its standard input. No thread
-    // waits for that, so a server that forks can have it too.
+    // The server stops when the other end of its standard input is closed. No thread waits for
+    // that, so a server that forks can have it too.
     let wanted = Lifeline::watching(stdin().as_fd().try_clone_to_owned().map_err(failed)?);
-    let mut incoming = Incoming::from_listener(listener, wanted, server.limits.drain)?;
-    let strategy = role.strategy();
-    strategy.run(&mut incoming, &|connection| server.serve(connection))
+    Incoming::from_listener(listener, wanted, drain)
 }
 
 impl ServerRole {
     /// How many of so many clients, who come and stay, are served at once.
     pub(super) fn serves(&self, clients: usize) -> usize {
         self.strategy.pool(self.pool).unwrap_or(clients).min(clients)
-    }
-
-    fn strategy(&self) -> Box<dyn Strategy> {
-        let at_most = self.at_most;
-        match self.strategy {
-            Contestant::Single => Box::new(SingleThreaded),
-            Contestant::Thread => Box::new(ThreadPerConnection { at_most }),
-            Contestant::ThreadPool => Box::new(ThreadPool { threads: self.pool }),
-            Contestant::ProcessFork => Box::new(ForkPerConnection { at_most }),
-            Contestant::ProcessSpawn => {
-                let mut spawn = SpawnPerConnection::new();
-                spawn.at_most = at_most;
-                Box::new(spawn)
-            }
-            Contestant::ProcessPool => {
-                let mut pool = ProcessPool::new();
-                pool.processes = self.pool;
-                Box::new(pool)
-            }
-        }
     }
 }
 
@@ -151,6 +159,11 @@ pub(super) fn compute(rounds: u64) -> u64 {
 /// An error of a server or a client, for the reader of a table.
 pub(super) fn cannot(error: &Error) -> CannotRun {
     let remedy = match error {
+        Error::Connect { source, .. } | Error::Transport { source, .. }
+            if Errno::from_io_error(source) == Some(Errno::MFILE) =>
+        {
+            "allow more descriptors: ulimit -n"
+        }
         Error::Strategy(StrategyError::CannotCountThreads(_)) => "mount /proc",
         Error::Fault(_) => "allow more processes and threads: ulimit -u, or the container's limit",
         _ => "run it again while the machine does little else; if it stays so, please report it",
@@ -175,7 +188,7 @@ impl<'a> ServerUnderTest<'a> {
     pub(super) fn start(lab: &'a Lab, role: ServerRole) -> Result<ServerUnderTest<'a>, Failure> {
         let cores = role.cores.clone();
         let clients = role.strategy.pool(role.pool).unwrap_or(1);
-        let mut process = Process::start(lab, &Role::Server(role))?;
+        let mut process = Process::start(&lab.program, &lab.interrupted, &Role::Server(role))?;
         let address: SocketAddr = process.answer(ServerUnderTest::PATIENCE)?;
         let channel = Channel::new(address).call_timeout(ServerUnderTest::PATIENCE);
         let first_call = |_| {
@@ -199,6 +212,7 @@ impl<'a> ServerUnderTest<'a> {
     /// Ends the server, after a look at what its clients have left in it.
     pub(super) fn end(self) -> Result<(), Failure> {
         let left = self.left_behind();
+        // An interruption is the first to be told.
         self.process.end()?;
         match left {
             None => Ok(()),
@@ -219,7 +233,7 @@ impl<'a> ServerUnderTest<'a> {
             if more == Census::default() {
                 return None;
             }
-            if Instant::now() > deadline {
+            if Instant::now() > deadline || self.process.is_interrupted() {
                 return Some(more);
             }
             thread::sleep(Duration::from_millis(10));

@@ -79,6 +79,7 @@ impl Strategy for ForkPerConnection {
                 Next::Nothing => continue,
                 Next::Stopped => break,
             };
+            // ANCHOR: fork
             match threads.unchanged().and_then(|()| Fork::new()) {
                 Ok(Fork::Parent(pid)) => {
                     children.push(ForkedChild { pid, _place: connection.place.take() });
@@ -89,6 +90,7 @@ impl Strategy for ForkPerConnection {
                     connection.lifeline = Some(watched);
                     serve_and_exit(connection, serve);
                 }
+                // ANCHOR_END: fork
                 Err(error) => {
                     serve(connection.overloaded("process", &error));
                     incoming.back_off();
@@ -107,6 +109,7 @@ impl Strategy for ForkPerConnection {
     }
 }
 
+// ANCHOR: child
 /// The child's whole life.
 fn serve_and_exit(connection: Connection, serve: &(dyn Fn(Connection) + Sync)) -> ! {
     // Ctrl-C at a terminal goes to the whole group; a reply under way shall live.
@@ -115,6 +118,7 @@ fn serve_and_exit(connection: Connection, serve: &(dyn Fn(Connection) + Sync)) -
     let _ = stdout().flush();
     _exit(if served.is_ok() { 0 } else { 101 })
 }
+// ANCHOR_END: child
 
 enum Fork {
     Parent(Pid),

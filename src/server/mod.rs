@@ -52,6 +52,7 @@ pub struct Server {
     pub(crate) steps: Steps,
 }
 
+// ANCHOR: limits
 /// How long a server waits for a peer. What a message may hold is its protocol's to limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -67,6 +68,7 @@ pub struct Limits {
     /// killed: the server waits for it.
     pub drain: Duration,
 }
+// ANCHOR_END: limits
 
 impl Default for Limits {
     fn default() -> Limits {

@@ -103,6 +103,7 @@ impl Strategy for ProcessPool {
             if stopped {
                 break;
             }
+            // What cannot be started, or dies before it serves anybody, may do so again at once.
             if trouble {
                 incoming.back_off();
             }
@@ -169,6 +170,7 @@ impl Pool<'_> {
         None
     }
 
+    // ANCHOR: hand-over
     /// Hands a connection to a process that is idle, or to a new one; gives it back if it is to
     /// be refused.
     fn hand_over(&mut self, connection: Connection) -> Option<Connection> {
@@ -188,6 +190,7 @@ impl Pool<'_> {
         self.members.push(Member { job: Job::Sent(connection), ..member });
         None
     }
+    // ANCHOR_END: hand-over
 
     /// Tells all to finish, and waits until they have.
     fn end(self, deadline: Instant) {

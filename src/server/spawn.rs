@@ -68,6 +68,7 @@ impl Strategy for SpawnPerConnection {
         self.program.check()?;
         let (lifeline, drain) = (incoming.lifeline().clone(), incoming.drain());
         let threads = ThreadPerConnection { at_most: self.at_most };
+        // ANCHOR: serve
         threads.run(incoming, &|connection: Connection| {
             if connection.refusal.is_some() {
                 return serve(connection);
@@ -91,5 +92,6 @@ impl Strategy for SpawnPerConnection {
                 }
             }
         })
+        // ANCHOR_END: serve
     }
 }

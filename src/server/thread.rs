@@ -25,6 +25,7 @@ impl Default for ThreadPerConnection {
     }
 }
 
+// ANCHOR: run
 impl Strategy for ThreadPerConnection {
     fn run(&self, incoming: &mut Incoming, serve: &(dyn Fn(Connection) + Sync)) -> Result<()> {
         incoming.at_most(self.at_most);
@@ -48,3 +49,4 @@ impl Strategy for ThreadPerConnection {
         Ok(())
     }
 }
+// ANCHOR_END: run

@@ -69,7 +69,7 @@ impl Serve {
     /// Serves until Ctrl-C or SIGTERM.
     pub(crate) fn run(self) -> ExitCode {
         if self.start.is_some() && self.strategy != StrategyName::Process {
-            let error = "--start says how a process is started, and this strategy starts none";
+            let error = "--start says how --strategy process starts them; others have no choice";
             return crate::failed(error, "add --strategy process, or leave --start out");
         }
         match self.serve() {

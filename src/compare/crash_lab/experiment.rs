@@ -1,18 +1,20 @@
 //! One trouble under one strategy: a fresh server, eight neighbours, and one client that makes
 //! trouble.
 
+use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::process::{Held, ServerProcess, Work};
 use super::trouble::{Seen, Trouble};
-use super::{FRESH, NEIGHBOURS, PATIENCE, limits};
+use super::{CrashLab, FRESH, NEIGHBOURS, PATIENCE, limits};
 use crate::channel::Channel;
 use crate::client_stub::{ClientStub, PendingCall};
-use crate::compare::{CannotRun, Remnant, Survived};
-use crate::error::Result;
+use crate::compare::census::{Census, Work, own_kib};
+use crate::compare::process::{Failure, Process, Role};
+use crate::compare::server::{Contestant, cannot};
+use crate::compare::{Remnant, Survived};
+use crate::error::{Error, Result};
 
 /// How long a neighbour's call takes that is under way when trouble comes, in milliseconds.
 const UNDER_WAY: u64 = 50;
@@ -24,63 +26,68 @@ const GRACE: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Makes trouble once, and reports.
-pub(super) fn run(program: &Path, strategy: &str, trouble: Trouble) -> Survived {
-    let started = ServerProcess::start(program, strategy);
-    let survived = started.and_then(|(server, address)| {
-        let experiment = Experiment { server: &server, address, strategy, trouble };
-        match experiment.run() {
-            Ok(survived) => Ok(survived),
-            Err(Obstacle::Proc(error)) => Err(CannotRun {
-                reason: format!("what a server holds cannot be read in /proc: {error}"),
-                remedy: "run the lab on Linux, with /proc mounted".to_owned(),
-            }),
-            Err(Obstacle::Call) => Err(server.why()),
+pub(super) fn run(
+    lab: &CrashLab,
+    strategy: Contestant,
+    trouble: Trouble,
+) -> Result<Survived, Failure> {
+    let mut server = Process::start(&lab.program, &lab.interrupted, &Role::Troubled(strategy))?;
+    let address = server.answer(PATIENCE)?;
+    let mut experiment = Experiment { server, address, strategy, trouble };
+    experiment.run().map_err(|obstacle| match obstacle {
+        Obstacle::Proc(error) => Failure::new(
+            format!("what a server holds cannot be counted: {error}"),
+            "run the lab on Linux, with /proc mounted",
+        ),
+        // A strategy that cannot run here has said why.
+        Obstacle::Call(error) => {
+            experiment.server.complaint().unwrap_or_else(|| cannot(&error)).into()
         }
-    });
-    survived.unwrap_or_else(|cannot_run| Survived {
-        trouble: trouble.to_string(),
-        strategy: strategy.to_owned(),
-        server_alive: false,
-        neighbours: 0,
-        neighbours_alive: 0,
-        calls_lost: 0,
-        fresh_connection_ms: None,
-        remains: Vec::new(),
-        cannot_run: Some(cannot_run),
     })
 }
 
 /// What can stand in the way before there is any trouble.
 enum Obstacle {
-    Proc(std::io::Error),
-    /// A call failed; the server knows why.
-    Call,
+    Proc(io::Error),
+    Call(Error),
 }
 
-impl From<crate::Error> for Obstacle {
-    fn from(_: crate::Error) -> Obstacle {
-        Obstacle::Call
+impl From<io::Error> for Obstacle {
+    fn from(error: io::Error) -> Obstacle {
+        Obstacle::Proc(error)
+    }
+}
+
+impl From<Error> for Obstacle {
+    fn from(error: Error) -> Obstacle {
+        Obstacle::Call(error)
     }
 }
 
 struct Experiment<'a> {
-    server: &'a ServerProcess,
+    server: Process<'a>,
     address: SocketAddr,
-    strategy: &'a str,
+    strategy: Contestant,
     trouble: Trouble,
 }
 
+/// What the server and its children hold.
+struct Held {
+    census: Census,
+    memory_kib: f64,
+}
+
 impl Experiment<'_> {
-    fn run(&self) -> Result<Survived, Obstacle> {
+    fn run(&mut self) -> Result<Survived, Obstacle> {
         // A single-threaded server serves whoever came first: here the client that makes trouble,
         // while the neighbours wait with their calls sent. Each then leaves to let the next in.
-        let in_turns = self.strategy == "single";
+        let in_turns = self.strategy == Contestant::Single;
         let (settled, others) = if in_turns { (0, 1) } else { (NEIGHBOURS, FRESH) };
         let mut neighbours = self.answered_clients(settled)?;
         let mut others = self.answered_clients(others)?;
         // As many clients are connected now as will be in the end.
-        let before = self.settled().map_err(Obstacle::Proc)?;
-        let work = self.server.work().map_err(Obstacle::Proc)?;
+        let before = self.settled()?;
+        let work = Work::of(self.server.id())?;
         let troublemaker = others.swap_remove(0);
         let home = look(&troublemaker)?.directory;
         let fresh_ones = 1 + others.len();
@@ -100,7 +107,7 @@ impl Experiment<'_> {
 
         // Who comes to a single thread now has all neighbours before it in the queue.
         let fresh = if in_turns { None } else { self.fresh_client(began) };
-        let busy = self.trouble == Trouble::Spin && self.is_still_busy(&work);
+        let busy = self.trouble == Trouble::Spin && self.is_still_busy(&work)?;
         let mut seen = Vec::new();
         for (neighbour, call) in std::mem::take(&mut neighbours).into_iter().zip(calls) {
             let Ok(now) = call.wait().and_then(|_| look(&neighbour)) else { continue };
@@ -127,11 +134,11 @@ impl Experiment<'_> {
             remain(&mut remains, "poisoned lock", poisoned as f64, &unit);
             remain(&mut remains, "directory changed", moved as f64, &unit);
             remain(&mut remains, "busy core", f64::from(u8::from(busy)), "");
-            remains.extend(self.what_is_held(&before));
+            remains.extend(self.what_is_held(&before)?);
         }
         Ok(Survived {
             trouble: self.trouble.to_string(),
-            strategy: self.strategy.to_owned(),
+            strategy: self.strategy.name().to_owned(),
             server_alive: fresh_connection_ms.is_some(),
             neighbours: NEIGHBOURS,
             neighbours_alive,
@@ -160,7 +167,7 @@ impl Experiment<'_> {
     }
 
     /// The first client that is answered after the trouble began, and how many milliseconds later.
-    fn fresh_client(&self, began: Instant) -> Option<(ClientStub, f64)> {
+    fn fresh_client(&mut self, began: Instant) -> Option<(ClientStub, f64)> {
         while began.elapsed() < PATIENCE {
             if let Ok(client) = self.answered_client() {
                 return Some((client, began.elapsed().as_secs_f64() * 1000.0));
@@ -173,55 +180,63 @@ impl Experiment<'_> {
         None
     }
 
-    /// What the server and its children hold, as soon as two looks in a row see the same: a client
-    /// can have its answer a moment before the server has put everything in its place.
-    fn settled(&self) -> std::io::Result<Held> {
+    /// What the server and its children hold.
+    fn held(&self) -> io::Result<Held> {
+        let server = self.server.id();
+        Ok(Held { census: Census::of(server)?, memory_kib: own_kib(server)? })
+    }
+
+    /// The same, as soon as two looks in a row find as much: a client can have its answer a moment
+    /// before the server has put everything in its place.
+    fn settled(&self) -> io::Result<Held> {
         let deadline = Instant::now() + GRACE;
-        let mut held = self.server.held()?;
+        let mut held = self.held()?;
         loop {
             thread::sleep(LOOK_AGAIN);
-            let before = std::mem::replace(&mut held, self.server.held()?);
-            let counts = |held: &Held| (held.processes, held.descriptors);
-            if counts(&before) == counts(&held) || Instant::now() > deadline {
+            let before = std::mem::replace(&mut held, self.held()?);
+            if before.census == held.census || Instant::now() > deadline {
                 return Ok(held);
             }
         }
     }
 
     /// Whether a procedure still runs when a process of its own would have met its limit.
-    fn is_still_busy(&self, before: &Work) -> bool {
-        let deadline = Instant::now() + PATIENCE;
+    fn is_still_busy(&self, before: &Work) -> io::Result<bool> {
+        // A second of the processor's time can take long where many others want it.
+        let deadline = Instant::now() + 2 * PATIENCE;
         // The kernel looks at the limit now and then, and later on a machine that is busy.
         let longest = limits::WORKER_SECONDS as f64 + 0.75;
         while Instant::now() < deadline {
-            let Ok(now) = self.server.work() else { return false };
+            let now = Work::of(self.server.id())?;
             if now.longest > longest {
-                return true;
+                return Ok(true);
             }
             let has_begun = now.seconds > before.seconds + 0.1;
             if has_begun && !now.running {
-                return false;
+                return Ok(false);
             }
             thread::sleep(LOOK_AGAIN);
         }
-        true
+        Ok(true)
     }
 
     /// What the server and its children hold beyond what they held before. Processes end, and
     /// descriptors are closed, a moment after their client has left.
-    fn what_is_held(&self, before: &Held) -> Vec<Remnant> {
+    fn what_is_held(&self, before: &Held) -> io::Result<Vec<Remnant>> {
         let began = Instant::now();
         loop {
-            let Ok(now) = self.server.held() else { return Vec::new() };
+            let now = self.held()?;
+            let more = now.census.more_than(&before.census);
+            let memory_mib = ((now.memory_kib - before.memory_kib) / 1024.0).round();
             let mut remains = Vec::new();
-            let more = |now: usize, before: usize| now.saturating_sub(before) as f64;
-            let processes = more(now.processes, before.processes);
-            remain(&mut remains, "memory", (now.memory_mib - before.memory_mib).round(), "MiB");
-            remain(&mut remains, "descriptors", more(now.descriptors, before.descriptors), "");
-            remain(&mut remains, "processes", processes, "");
-            let patience = if processes > 0.0 { PATIENCE } else { GRACE };
+            remain(&mut remains, "memory", memory_mib, "MiB");
+            remain(&mut remains, "descriptors", more.descriptors as f64, "");
+            remain(&mut remains, "threads", more.threads as f64, "");
+            remain(&mut remains, "processes", more.processes as f64, "");
+            remain(&mut remains, "zombies", more.zombies as f64, "");
+            let patience = if more.processes > 0 { PATIENCE } else { GRACE };
             if remains.is_empty() || began.elapsed() > patience {
-                return remains;
+                return Ok(remains);
             }
             thread::sleep(LOOK_AGAIN);
         }

@@ -18,11 +18,9 @@
 
 mod experiment;
 mod limits;
-mod process;
 mod server;
 mod trouble;
 
-use std::env;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,9 +28,11 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-pub use server::serve_if_server;
+pub(super) use server::play;
 pub use trouble::Trouble;
 
+use crate::compare::process::{self, Failure};
+use crate::compare::server::Contestant;
 use crate::compare::{Survival, Survived};
 
 /// Clients beside the one that makes trouble.
@@ -52,39 +52,32 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct CrashLab {
     /// What one client does: [`Trouble::ALL`] unless told otherwise.
     pub troubles: Vec<Trouble>,
-    /// The strategies' names: [`CrashLab::STRATEGIES`] unless told otherwise.
-    pub strategies: Vec<&'static str>,
+    /// The strategies' names, as [`Survived::strategy`] has them: all unless told otherwise.
+    pub strategies: Vec<String>,
     /// How many rows are run beside each other: 1 unless told otherwise. With two the lab takes
     /// half the time; the milliseconds may become larger, and nothing else changes.
     pub at_once: usize,
-    /// Set it, from any thread, and no further row is begun.
+    /// Set it, from any thread, and the lab ends its processes and returns the rows that it has.
     pub interrupted: Arc<AtomicBool>,
-    /// What the servers run. It calls [`serve_if_server`] first thing in `main`.
+    /// What the servers run. It calls [`run_if_child`](crate::compare::run_if_child) first thing
+    /// in `main`.
     pub program: PathBuf,
 }
 
 impl CrashLab {
-    /// Every strategy.
-    pub const STRATEGIES: [&str; 6] =
-        ["single", "thread", "thread-pool", "process-fork", "process-spawn", "process-pool"];
-
     /// Every trouble under every strategy, on servers that run this executable.
     ///
     /// # Errors
     /// This executable's path is not known; or this process was itself started by a lab, because
-    /// the program did not call [`serve_if_server`] first thing in `main`.
+    /// the program did not call [`run_if_child`](crate::compare::run_if_child) first thing in
+    /// `main`.
     pub fn new() -> io::Result<CrashLab> {
-        if server::is_server() {
-            let error = "this process was started by a crash lab, but began another: call \
-                         `ninestep::compare::crash_lab::serve_if_server()` first thing in `main`";
-            return Err(io::Error::other(error));
-        }
         Ok(CrashLab {
             troubles: Trouble::ALL.to_vec(),
-            strategies: CrashLab::STRATEGIES.to_vec(),
+            strategies: Contestant::ALL.map(|strategy| strategy.name().to_owned()).to_vec(),
             at_once: 1,
             interrupted: Arc::default(),
-            program: env::current_exe()?,
+            program: process::own_program()?,
         })
     }
 
@@ -92,7 +85,7 @@ impl CrashLab {
     ///
     /// What cannot be run on this machine is a row too, with the reason.
     pub fn run(&self, progress: &mut dyn FnMut(&Survived)) -> Survival {
-        let with_strategies = |trouble| self.strategies.iter().map(move |name| (trouble, *name));
+        let with_strategies = |trouble| self.strategies.iter().map(move |name| (trouble, &**name));
         let pairs = self.troubles.iter().copied().flat_map(with_strategies);
         let pairs = Mutex::new(pairs.enumerate());
         let (tell, told) = mpsc::channel();
@@ -100,7 +93,9 @@ impl CrashLab {
             while !self.interrupted.load(Ordering::Relaxed)
                 && let Some((number, (trouble, strategy))) = next(&pairs)
             {
-                let _ = tell.send((number, experiment::run(&self.program, strategy, trouble)));
+                if let Some(row) = self.row(trouble, strategy) {
+                    let _ = tell.send((number, row));
+                }
             }
         };
         let mut rows = Vec::new();
@@ -114,10 +109,9 @@ impl CrashLab {
                 }
             }
             // Without a single thread this one does the work itself.
-            if started == 0 {
-                work(tell)
-            } else {
-                drop(tell)
+            match started {
+                0 => work(tell),
+                _ => drop(tell),
             }
             for (number, row) in told {
                 progress(&row);
@@ -126,6 +120,31 @@ impl CrashLab {
         });
         rows.sort_by_key(|(number, _)| *number);
         Survival { rows: rows.into_iter().map(|(_, row)| row).collect() }
+    }
+
+    /// One row; `None` if the lab was interrupted.
+    fn row(&self, trouble: Trouble, strategy: &str) -> Option<Survived> {
+        let contestant = Contestant::ALL.into_iter().find(|it| it.name() == strategy);
+        let survived = match contestant {
+            Some(contestant) => experiment::run(self, contestant, trouble),
+            None => Err(Failure::new("there is no such strategy", "`CrashLab::new` has all names")),
+        };
+        let cannot_run = match survived {
+            Ok(survived) => return Some(survived),
+            Err(Failure::Interrupted) => return None,
+            Err(Failure::Cannot(why)) => Some(why),
+        };
+        Some(Survived {
+            trouble: trouble.to_string(),
+            strategy: strategy.to_owned(),
+            server_alive: false,
+            neighbours: 0,
+            neighbours_alive: 0,
+            calls_lost: 0,
+            fresh_connection_ms: None,
+            remains: Vec::new(),
+            cannot_run,
+        })
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, Relative, axis, less, more};
+use crate::compare::lab::Lab;
 use crate::compare::load::{Together, Window, until_the_end};
 use crate::compare::process::{Answer, Failure};
-use crate::compare::runner::Lab;
 use crate::compare::server::{Contestant, ServerUnderTest};
 use crate::compare::statistics::Latencies;
 use crate::compare::{CannotRun, Experiment};
@@ -51,12 +51,11 @@ pub(super) fn plan(lab: &Lab) -> Plan {
             ],
             series: Vec::new(),
         },
-        points: lab.effort.of(
-            vec![1.0, 12.0],
-            vec![1.0, 16.0, 256.0],
-            vec![1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0],
-        ),
-        rounds: lab.effort.of(1, 2, 5),
+        points: lab
+            .effort
+            .of(&[1.0, 12.0][..], &[1.0, 16.0, 256.0], &[1.0, 4.0, 16.0, 64.0, 256.0])
+            .to_vec(),
+        rounds: lab.effort.of(1, 2, 3),
         at_once: false,
         relative: Some(Relative::To(Contestant::ThreadPool)),
         measure,
@@ -73,9 +72,9 @@ fn measure(lab: &Lab, strategy: Contestant, clients: f64) -> Result<Vec<f64>, Fa
         let load = Load { clients, served, milliseconds, rate };
         lab.load(&server, super::Load::Clients(load))?.found()
     };
-    let mut found = load(lab.effort.of(50, 80, 1_000), None)?;
+    let mut found = load(lab.effort.of(50, 80, 500), None)?;
     let rate = found[0] * SHARE;
-    let latencies = load(lab.effort.of(50, 150, 1_000), Some(rate))?;
+    let latencies = load(lab.effort.of(50, 150, 800), Some(rate))?;
     server.end()?;
     found.splice(1..1, latencies);
     Ok(found)
@@ -97,11 +96,13 @@ impl Load {
         let together = Together { channel, clients: self.clients, served: self.served, time };
         match self.rate {
             None => {
-                let counts = together.run(|_, stub, window| {
-                    until_the_end(window, || stub.call::<i64>("add", (10, 5)).map(drop))
+                let clients = together.run(|_, stub, window| {
+                    let calls =
+                        until_the_end(window, || stub.call::<i64>("add", (10, 5)).map(drop))?;
+                    Ok((calls, window.in_time))
                 })?;
-                let calls: u64 = counts.iter().sum();
-                let answered = counts.iter().filter(|count| **count > 0).count();
+                let calls: u64 = clients.iter().map(|(calls, _)| *calls).sum();
+                let answered = clients.iter().filter(|(_, in_time)| *in_time).count();
                 Ok(vec![calls as f64 / time.as_secs_f64(), answered as f64])
             }
             Some(rate) => {
@@ -159,5 +160,51 @@ impl Schedule {
         // Whoever leaves early makes room in a pool.
         thread::sleep(window.end.saturating_duration_since(Instant::now()));
         Ok(Ok(latencies))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::{Procedures, Server};
+
+    #[test]
+    fn calls_that_were_due_while_one_was_slow_count_as_slow() {
+        const SLOW: Duration = Duration::from_millis(300);
+        let first = AtomicBool::new(true);
+        let add = move |a: i64, b: i64| {
+            if first.swap(false, Ordering::Relaxed) {
+                thread::sleep(SLOW);
+            }
+            a + b
+        };
+        let server = Server::new(Procedures::new().on("add", add));
+        let (channel, connection) = Channel::in_memory().unwrap();
+        thread::spawn(move || server.serve(connection));
+        let stub = ClientStub::new(&channel).unwrap();
+
+        let start = Instant::now();
+        let window = Window { start, end: start + Duration::from_millis(400), in_time: true };
+        let schedule = Schedule { between: 0.01, clients: 1 };
+        let latencies = schedule.keep(0, &stub, window).unwrap().unwrap();
+        // 30 of 40 calls were due while the first was under way, the middle one for 100 ms.
+        let median = latencies.percentile(50.0) / 1e3;
+        assert!((50.0..350.0).contains(&median), "{median} ms");
+    }
+
+    #[test]
+    fn calls_that_nobody_answered_count_until_the_end() {
+        let (channel, _silent) = Channel::in_memory().unwrap();
+        let stub = ClientStub::new(&channel).unwrap();
+        let end = Instant::now();
+        let start = end - Duration::from_millis(100);
+        let window = Window { start, end, in_time: false };
+        let latencies = Schedule { between: 0.01, clients: 1 }.keep(0, &stub, window);
+        let latencies = latencies.unwrap().unwrap();
+        let (first, last) = (latencies.percentile(100.0), latencies.percentile(0.0));
+        assert!(first >= 100_000.0, "due at the start: {first} µs");
+        assert!((10_000.0..first).contains(&last), "due 10 ms before the end: {last} µs");
     }
 }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{Plan, Relative, axis, more};
 use crate::Channel;
 use crate::compare::Experiment;
+use crate::compare::lab::Lab;
 use crate::compare::load::{Together, until_the_end};
 use crate::compare::machine::spread_out;
 use crate::compare::process::{Answer, Failure};
-use crate::compare::runner::Lab;
 use crate::compare::server::Contestant;
 
 pub(super) fn plan(lab: &Lab) -> Plan {
@@ -44,7 +44,7 @@ pub(super) fn plan(lab: &Lab) -> Plan {
             series: Vec::new(),
         },
         points: cores.into_iter().map(|cores| cores as f64).collect(),
-        rounds: lab.effort.of(1, 2, 7),
+        rounds: lab.effort.of(1, 2, 5),
         at_once: false,
         relative: Some(Relative::ToFirst),
         measure,
@@ -59,8 +59,8 @@ fn measure(lab: &Lab, strategy: Contestant, cores: f64) -> Result<Vec<f64>, Fail
     let load = Load {
         clients,
         served: server.serves(clients),
-        milliseconds: lab.effort.of(50, 150, 1_000),
-        rounds: lab.hundred_micros(),
+        milliseconds: lab.effort.of(50, 150, 500),
+        rounds: lab.hundred_micros,
     };
     lab.measure(server, super::Load::Compute(load))
 }

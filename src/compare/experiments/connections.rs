@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Plan, Relative, more};
 use crate::compare::Experiment;
+use crate::compare::lab::Lab;
 use crate::compare::process::{Answer, Failure};
-use crate::compare::runner::Lab;
 use crate::compare::server::{Contestant, cannot};
 use crate::{Channel, ClientStub, Result};
 
@@ -41,7 +41,7 @@ pub(super) fn plan(lab: &Lab) -> Plan {
             series: Vec::new(),
         },
         points: vec![0.0],
-        rounds: lab.effort.of(1, 3, 11),
+        rounds: lab.effort.of(1, 3, 7),
         at_once: false,
         relative: Some(Relative::To(Contestant::Thread)),
         measure,

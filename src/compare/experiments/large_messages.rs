@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Plan, Relative, axis, more};
 use crate::compare::Experiment;
+use crate::compare::lab::Lab;
 use crate::compare::load::{Together, until_the_end};
 use crate::compare::process::{Answer, Failure};
-use crate::compare::runner::Lab;
 use crate::compare::server::Contestant;
 use crate::{Channel, Value};
 
@@ -48,7 +48,7 @@ fn measure(lab: &Lab, strategy: Contestant, clients: f64) -> Result<Vec<f64>, Fa
     let clients = clients as usize;
     let server = lab.server(strategy, clients);
     let served = server.serves(clients);
-    let load = Load { clients, served, milliseconds: lab.effort.of(50, 100, 1_000) };
+    let load = Load { clients, served, milliseconds: lab.effort.of(50, 100, 500) };
     lab.measure(server, super::Load::LargeMessages(load))
 }
 

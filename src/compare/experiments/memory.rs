@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Plan, axis, less, more};
 use crate::compare::Experiment;
 use crate::compare::census::own_kib;
+use crate::compare::lab::Lab;
 use crate::compare::process::{Answer, Failure, say};
-use crate::compare::runner::Lab;
 use crate::compare::server::{Contestant, ServerUnderTest, cannot};
 use crate::{Channel, ClientStub, Result};
 

@@ -13,8 +13,8 @@ use crossbeam_channel::Receiver;
 use serde::{Deserialize, Serialize};
 
 use crate::Channel;
+use crate::compare::lab::Lab;
 use crate::compare::process::{Answer, Failure};
-use crate::compare::runner::Lab;
 use crate::compare::server::Contestant;
 use crate::compare::{Axis, Better, Experiment};
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Plan, axis, more};
 use crate::compare::Experiment;
+use crate::compare::lab::Lab;
 use crate::compare::process::{Answer, Failure};
-use crate::compare::runner::Lab;
 use crate::compare::server::{Contestant, cannot};
 use crate::{Channel, ClientStub, Result};
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, axis, less};
+use crate::compare::lab::Lab;
 use crate::compare::process::{Answer, Failure};
-use crate::compare::runner::Lab;
 use crate::compare::server::{Contestant, cannot};
 use crate::compare::{Experiment, Spread};
 use crate::{Channel, ClientStub, Connection, Result};

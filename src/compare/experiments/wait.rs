@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Plan, axis, less, more};
 use crate::compare::Experiment;
+use crate::compare::lab::Lab;
 use crate::compare::process::{Answer, Failure};
-use crate::compare::runner::Lab;
 use crate::compare::server::{Contestant, cannot};
 use crate::{Channel, ClientStub, Result};
 
@@ -49,7 +49,7 @@ pub(super) fn plan(lab: &Lab) -> Plan {
             series: Vec::new(),
         },
         points: lab.effort.of(vec![5.0], vec![4.0, 5.0, 8.0], vec![1.0, 2.0, 4.0, 5.0, 8.0, 16.0]),
-        rounds: lab.effort.of(1, 2, 5),
+        rounds: lab.effort.of(1, 2, 3),
         at_once: false,
         relative: None,
         measure,
