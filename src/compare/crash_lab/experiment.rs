@@ -129,11 +129,7 @@ impl Experiment<'_> {
 
         let mut remains = Vec::new();
         if self.server.is_alive() {
-            let poisoned = seen.iter().filter(|seen| seen.poisoned).count();
-            let moved = seen.iter().filter(|seen| seen.directory != home).count();
-            let unit = format!("of {} connections", seen.len());
-            remain(&mut remains, "poisoned lock", poisoned as f64, &unit);
-            remain(&mut remains, "directory changed", moved as f64, &unit);
+            remains.extend(what_was_seen(&seen, &home));
             remain(&mut remains, "busy core", f64::from(u8::from(busy)), "");
             remains.extend(self.what_is_held(&before)?);
         }
@@ -202,7 +198,7 @@ impl Experiment<'_> {
     }
 
     /// Whether a procedure still runs when a limit, if it has one, should have ended it.
-    fn is_still_busy(&self, before: &Work, last_hope: f64) -> io::Result<bool> {
+    fn is_still_busy(&mut self, before: &Work, last_hope: f64) -> io::Result<bool> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let now = Work::of(self.server.id())?;
@@ -210,7 +206,7 @@ impl Experiment<'_> {
                 return Ok(true);
             }
             let has_begun = now.seconds > before.seconds + 0.1;
-            if has_begun && !now.running {
+            if (has_begun && !now.running) || !self.server.is_alive() {
                 return Ok(false);
             }
             thread::sleep(5 * LOOK_AGAIN);
@@ -239,6 +235,17 @@ impl Experiment<'_> {
             thread::sleep(LOOK_AGAIN);
         }
     }
+}
+
+/// What the trouble has changed for those who are connected.
+fn what_was_seen(seen: &[Seen], home: &str) -> Vec<Remnant> {
+    let mut remains = Vec::new();
+    let poisoned = seen.iter().filter(|seen| seen.poisoned).count();
+    let moved = seen.iter().filter(|seen| seen.directory != home).count();
+    let unit = format!("of {} connections", seen.len());
+    remain(&mut remains, "poisoned lock", poisoned as f64, &unit);
+    remain(&mut remains, "directory changed", moved as f64, &unit);
+    remains
 }
 
 fn look(client: &ClientStub) -> Result<Seen> {
