@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::census::Census;
@@ -158,6 +159,11 @@ pub(super) fn compute(rounds: u64) -> u64 {
 /// An error of a server or a client, for the reader of a table.
 pub(super) fn cannot(error: &Error) -> CannotRun {
     let remedy = match error {
+        Error::Connect { source, .. } | Error::Transport { source, .. }
+            if Errno::from_io_error(source) == Some(Errno::MFILE) =>
+        {
+            "allow more descriptors: ulimit -n"
+        }
         Error::Strategy(StrategyError::CannotCountThreads(_)) => "mount /proc",
         Error::Fault(_) => "allow more processes and threads: ulimit -u, or the container's limit",
         _ => "run it again while the machine does little else; if it stays so, please report it",
