@@ -81,6 +81,7 @@ pub enum Error {
     Strategy(#[from] StrategyError),
 }
 
+// ANCHOR: execution
 /// Whether the procedure ran, as far as the caller can know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Execution {
@@ -91,6 +92,7 @@ pub enum Execution {
     /// It ran, and came to its end.
     Yes,
 }
+// ANCHOR_END: execution
 
 impl Error {
     /// What this error says about the call.
@@ -102,6 +104,7 @@ impl Error {
     /// assert_eq!(Error::from(Fault::new(1, "division by zero")).execution(), Execution::Yes);
     /// ```
     pub fn execution(&self) -> Execution {
+        // ANCHOR: what-it-says
         match self {
             Error::Transport { .. } | Error::Protocol(_) | Error::Timeout(_) => Execution::Maybe,
             Error::Closed { sent: true } => Execution::Maybe,
@@ -110,6 +113,7 @@ impl Error {
             Error::Unpack(_) => Execution::Yes,
             Error::Fault(fault) => fault.execution(),
         }
+        // ANCHOR_END: what-it-says
     }
 
     /// The error and its causes in one line, for a person.
@@ -163,6 +167,23 @@ pub enum ProtocolError {
     /// A message whose frame is whole cannot be read inside.
     #[error("a message cannot be read: {0}")]
     Malformed(ValueError),
+    /// The bytes are not of the form that the wire is made of, such as JSON or XML.
+    #[error("no {form}: it goes wrong at byte {at}")]
+    Syntax {
+        /// What they should be.
+        form: &'static str,
+        /// How many of them are right.
+        at: usize,
+    },
+    /// An answer over HTTP has a status that no answer of this protocol has.
+    #[error("the answer has HTTP status {0}")]
+    Status(u16),
+    /// An answer over HTTP has a media type that is not this protocol's.
+    #[error("the answer is {0:?}, which is not this protocol's")]
+    MediaType(String),
+    /// An answer holds no outcome for a call that it should answer.
+    #[error("the answer holds no outcome of the call")]
+    NoOutcome,
     /// The connection ended inside a message.
     #[error("the connection ended {0} bytes into a message")]
     Torn(usize),
@@ -197,7 +218,7 @@ pub enum StrategyError {
     NoParent(String),
     /// The program to start children with cannot be found.
     #[error(
-        "the executable to start children with is not known: {0}; name it with `SpawnPerConnection::command`"
+        "the executable to start children with is not known: {0}; name it with the strategy's `command`"
     )]
     NoExecutable(String),
 }

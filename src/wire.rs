@@ -16,7 +16,7 @@ use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Fault, Outgoing};
 use crate::pending::{Deliver, Pending, SharedSlot, Slot};
-use crate::protocol::{Arrived, Finder, Protocol, Side};
+use crate::protocol::{Arrived, Finder, Message, Protocol, Request, Side};
 use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
 
@@ -38,7 +38,7 @@ pub(crate) struct Wire {
 
 pub(crate) struct Writer {
     greeted: bool,
-    pub(crate) buffer: Vec<u8>,
+    pub(crate) request: Request,
 }
 
 struct Reader {
@@ -49,9 +49,11 @@ struct Reader {
 impl Writer {
     /// Empties the buffer, and opens the conversation if that has not been done.
     pub(crate) fn begin(&mut self, protocol: &dyn Protocol) {
-        self.buffer.clear();
-        if !self.greeted {
-            self.buffer.extend_from_slice(protocol.hello());
+        self.request.bytes.clear();
+        if !self.greeted
+            && let Some(framing) = protocol.transport().framing()
+        {
+            self.request.bytes.extend_from_slice(framing.hello());
         }
     }
 }
@@ -62,7 +64,7 @@ impl Wire {
             connection: channel.connect()?,
             protocol: Arc::clone(&channel.protocol),
             steps: channel.steps.clone(),
-            writer: Mutex::new(Writer { greeted: false, buffer: Vec::new() }),
+            writer: Mutex::new(Writer { greeted: false, request: Request::default() }),
             reader: Mutex::new(Reader {
                 finder: channel.protocol.finder(Side::Client),
                 input: ReadBuffer::default(),
@@ -80,6 +82,7 @@ impl Wire {
         self.closed.load(Ordering::SeqCst)
     }
 
+    // ANCHOR: next-id
     /// A number for a call; 0 belongs to the connection.
     pub(crate) fn next_id(&self) -> u32 {
         loop {
@@ -90,6 +93,7 @@ impl Wire {
             }
         }
     }
+    // ANCHOR_END: next-id
 
     /// Whether no number has come twice, so that a call need not be noted to be told from others.
     pub(crate) fn has_fresh_ids(&self) -> bool {
@@ -112,12 +116,12 @@ impl Wire {
     }
 
     /// Steps 1 and 2.
-    pub(crate) fn pack(&self, out: &mut Vec<u8>, call: &Outgoing<'_>) -> Result<()> {
+    pub(crate) fn pack(&self, out: &mut Request, call: &Outgoing<'_>) -> Result<()> {
         let id = call.id.unwrap_or(0);
         self.steps.tell(Step::Call, call.procedure, id, &[]);
-        let start = out.len();
+        let start = out.bytes.len();
         self.protocol.pack(call, out).map_err(Error::Pack)?;
-        self.steps.tell(Step::Pack, call.procedure, id, &out[start..]);
+        self.steps.tell(Step::Pack, call.procedure, id, &out.bytes[start..]);
         Ok(())
     }
 
@@ -128,7 +132,7 @@ impl Wire {
         writer: &mut Writer,
         leading: Option<&mut Leading<'_>>,
     ) -> Result<()> {
-        let sent = self.send_all(&writer.buffer, leading);
+        let sent = self.send_all(&writer.request.bytes, leading);
         writer.greeted = true;
         sent.inspect_err(|why| self.end(why))
     }
@@ -227,6 +231,7 @@ impl Wire {
         lock(&self.pending).all()
     }
 
+    // ANCHOR: fill
     /// Fills a noted call's slot and wakes its caller; a call that was given up is nobody's.
     fn fill(&self, id: u32, fill: impl FnOnce(&dyn Deliver)) {
         let Some(slot) = lock(&self.pending).take(id) else {
@@ -236,6 +241,7 @@ impl Wire {
         let caller = lock(&self.pending).unpark(id);
         caller.as_ref().map(Thread::unpark);
     }
+    // ANCHOR_END: fill
 }
 
 /// The right to read. Whoever gives it up, for whatever reason, wakes the next.
@@ -291,14 +297,17 @@ impl<'a> Leading<'a> {
             }
             Some(_) => {}
         }
+        // ANCHOR: read-once
         let news = News { wire, own: *own };
         while !input.unread().is_empty()
             && let Some(message) = finder.find(input.unread())?
         {
             let bytes = &input.unread()[message.clone()];
-            wire.protocol.unpack(bytes, &mut |arrived| news.deliver(arrived, bytes))?;
+            wire.protocol
+                .unpack(Message::new(bytes), &mut |arrived| news.deliver(arrived, bytes))?;
             input.consume(message.end);
         }
+        // ANCHOR_END: read-once
         Ok(())
     }
 
@@ -307,6 +316,7 @@ impl<'a> Leading<'a> {
     }
 }
 
+// ANCHOR: pass-on
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
         if self.reader.take().is_some() {
@@ -314,6 +324,7 @@ impl Drop for Leading<'_> {
         }
     }
 }
+// ANCHOR_END: pass-on
 
 /// Hands on what was read.
 struct News<'a> {
@@ -337,7 +348,8 @@ impl News<'_> {
             }
             Arrived::Refused(fault) => self.end(&Error::Fault(fault)),
             Arrived::Bye { last } => {
-                let fault = Fault::new(Fault::STOPPING, "the server is stopping; not executed");
+                let fault = "the server takes no more calls on this connection; not executed";
+                let fault = Fault::new(Fault::STOPPING, fault);
                 let waiting = self.wire.close().into_iter().chain(self.own.map(|(id, _)| id));
                 // Numbers wrap around: the ones after `last` are those less than half a turn away.
                 for id in waiting.filter(|id| id.wrapping_sub(last).cast_signed() > 0) {
