@@ -65,6 +65,9 @@ pub(super) struct Together<'a> {
     pub(super) time: Duration,
 }
 
+/// How long clients are at work before they are measured.
+const WARM_UP: Duration = Duration::from_millis(20);
+
 /// Longer than anything that clients wait for, unless it does not come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -104,13 +107,13 @@ impl Together<'_> {
         for _ in 0..self.served {
             next(&readies, PATIENCE)?;
         }
-        let start = Instant::now();
+        let start = Instant::now() + WARM_UP;
         let window = Window { start, end: start + self.time, in_time: true };
         for begin in begins {
             // A client that has gone is found out below.
             let _ = begin.send(window);
         }
-        (0..self.clients).map(|_| next(&outcomes, self.time + PATIENCE)).collect()
+        (0..self.clients).map(|_| next(&outcomes, WARM_UP + self.time + PATIENCE)).collect()
     }
 }
 
@@ -124,11 +127,14 @@ fn next<T>(outcomes: &Receiver<crate::Result<T>>, patience: Duration) -> Answer<
     }
 }
 
-/// Does the same again and again until the end of the window; how often it was done by then.
+/// Does the same again and again until the end of the window; how often it was done in it.
 pub(super) fn until_the_end(
     window: Window,
     mut once: impl FnMut() -> crate::Result<()>,
 ) -> crate::Result<u64> {
+    while Instant::now() < window.start {
+        once()?;
+    }
     let mut count = 0;
     while Instant::now() < window.end {
         once()?;

@@ -68,7 +68,8 @@ impl Compare {
         let mut results =
             comparison.run(&mut |now| progress.show(now.experiment, now.done, now.of));
         if results.complete && self.only.is_empty() {
-            let lab = CrashLab { interrupted, at_once: 2, ..CrashLab::new()? };
+            let at_once = if self.quick { 2 } else { 1 };
+            let lab = CrashLab { interrupted, at_once, ..CrashLab::new()? };
             let (mut done, of) = (0, lab.troubles.len() * lab.strategies.len());
             progress.show("Who outlives what?", done, of);
             results.survival = Some(lab.run(&mut |_| {
