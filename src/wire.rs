@@ -60,13 +60,16 @@ impl Writer {
 
 impl Wire {
     pub(crate) fn connect(channel: &Channel) -> Result<Wire> {
+        let Some(framing) = channel.protocol.transport().framing() else {
+            return Err(Error::Closed { sent: false });
+        };
         Ok(Wire {
             connection: channel.connect()?,
             protocol: Arc::clone(&channel.protocol),
             steps: channel.steps.clone(),
             writer: Mutex::new(Writer { greeted: false, request: Request::default() }),
             reader: Mutex::new(Reader {
-                finder: channel.protocol.finder(Side::Client),
+                finder: framing.finder(Side::Client),
                 input: ReadBuffer::default(),
             }),
             pending: Mutex::new(Pending::default()),

@@ -62,24 +62,6 @@ impl<'a> Transport<'a> {
     }
 }
 
-/// Fails at once. HTTP is not served yet.
-struct NoFinder;
-
-impl Finder for NoFinder {
-    fn find(&mut self, _: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
-        Err(ProtocolError::TooShort(0))
-    }
-}
-
-impl dyn Protocol {
-    pub(crate) fn finder(&self, side: Side) -> Box<dyn Finder> {
-        match self.transport().framing() {
-            Some(framing) => framing.finder(side),
-            None => Box::new(NoFinder),
-        }
-    }
-}
-
 /// How messages stand in a stream of bytes, and what else is said there.
 ///
 /// On the server: [`finder`](Framing::finder) once for each connection; at its end
