@@ -6,6 +6,11 @@
 
 pub mod native;
 
+#[cfg(feature = "thrift")]
+mod emit;
+#[cfg(feature = "thrift")]
+mod pull;
+
 use std::ops::Range;
 
 use crate::error::ProtocolError;
