@@ -7,15 +7,15 @@ use std::error::Error;
 
 use ninestep::protocol::native::Native;
 use ninestep::protocol::native::frame::{Frame, FrameFinder};
-use ninestep::protocol::{Finder, Outgoing, Protocol};
+use ninestep::protocol::{Finder, Outgoing, Protocol, Request};
 use ninestep::{Channel, Result};
 
 /// Packs `add(a, b)` as call number `id`.
 fn call(id: u32, a: i64, b: i64) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
+    let mut request = Request::default();
     let call = Outgoing { id: Some(id), procedure: "add", arguments: &(a, b), deadline: None };
-    Native::default().pack(&call, &mut bytes)?;
-    Ok(bytes)
+    Native::default().pack(&call, &mut request)?;
+    Ok(request.bytes)
 }
 
 /// Takes every whole message out of the buffer, and tells how many there were. What is left is

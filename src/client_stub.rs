@@ -15,6 +15,7 @@ use crate::channel::Channel;
 use crate::error::{Error, Result};
 use crate::message::Outgoing;
 use crate::pending::Slot;
+use crate::protocol::Request;
 use crate::steps::Step;
 use crate::transport::from_now;
 use crate::wire::{Leading, Wire, Writer, lock};
@@ -101,9 +102,9 @@ impl ClientStub {
         let mut leading = leading.owning(id, &slot);
         let (deadline, timeout) = self.deadline().unzip();
         writer.begin(&*wire.protocol);
-        wire.pack(&mut writer.buffer, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
+        wire.pack(&mut writer.request, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
         wire.write(&mut writer, Some(&mut leading))?;
-        wire.steps.tell(Step::Send, procedure, id, &writer.buffer);
+        wire.steps.tell(Step::Send, procedure, id, &writer.request.bytes);
         drop(writer);
         leading.read_until(|| slot.get().is_some(), deadline);
         drop(leading);
@@ -137,9 +138,9 @@ impl ClientStub {
     {
         let mut writer = lock(&self.wire.writer);
         writer.begin(&*self.wire.protocol);
-        let pending = self.pack(&mut writer.buffer, procedure, &arguments)?;
+        let pending = self.pack(&mut writer.request, procedure, &arguments)?;
         self.wire.write(&mut writer, None)?;
-        self.wire.steps.tell(Step::Send, procedure, pending.id, &writer.buffer);
+        self.wire.steps.tell(Step::Send, procedure, pending.id, &writer.request.bytes);
         Ok(pending)
     }
 
@@ -150,9 +151,9 @@ impl ClientStub {
     pub fn notify(&self, procedure: &str, arguments: impl Serialize) -> Result<()> {
         let mut writer = lock(&self.wire.writer);
         writer.begin(&*self.wire.protocol);
-        self.pack_notification(&mut writer.buffer, procedure, &arguments)?;
+        self.pack_notification(&mut writer.request, procedure, &arguments)?;
         self.wire.write(&mut writer, None)?;
-        self.wire.steps.tell(Step::Send, procedure, 0, &writer.buffer);
+        self.wire.steps.tell(Step::Send, procedure, 0, &writer.request.bytes);
         Ok(())
     }
 
@@ -172,14 +173,14 @@ impl ClientStub {
     /// # Ok::<(), ninestep::Error>(())
     /// ```
     pub fn batch(&self) -> Batch<'_> {
-        Batch { stub: self, bytes: Vec::new(), whole: 0 }
+        Batch { stub: self, request: Request::default(), whole: 0 }
     }
 
     /// Steps 1 and 2. The outcome may come as soon as the bytes are sent, so the call is noted
     /// before.
     fn pack<T>(
         &self,
-        out: &mut Vec<u8>,
+        out: &mut Request,
         procedure: &str,
         arguments: &impl Serialize,
     ) -> Result<PendingCall<T>>
@@ -198,7 +199,7 @@ impl ClientStub {
 
     fn pack_notification(
         &self,
-        out: &mut Vec<u8>,
+        out: &mut Request,
         procedure: &str,
         arguments: &impl Serialize,
     ) -> Result<()> {
@@ -216,7 +217,7 @@ impl ClientStub {
 #[must_use = "a batch is sent by `flush`"]
 pub struct Batch<'a> {
     stub: &'a ClientStub,
-    bytes: Vec<u8>,
+    request: Request,
     /// How many of the bytes are whole messages: arguments that panic leave half of one behind.
     whole: usize,
 }
@@ -230,9 +231,9 @@ impl Batch<'_> {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        self.bytes.truncate(self.whole);
-        let pending = self.stub.pack(&mut self.bytes, procedure, &arguments)?;
-        self.whole = self.bytes.len();
+        self.request.bytes.truncate(self.whole);
+        let pending = self.stub.pack(&mut self.request, procedure, &arguments)?;
+        self.whole = self.request.bytes.len();
         Ok(pending)
     }
 
@@ -241,9 +242,9 @@ impl Batch<'_> {
     /// # Errors
     /// `Pack` or `Closed`; the batch is as it was.
     pub fn notify(&mut self, procedure: &str, arguments: impl Serialize) -> Result<()> {
-        self.bytes.truncate(self.whole);
-        self.stub.pack_notification(&mut self.bytes, procedure, &arguments)?;
-        self.whole = self.bytes.len();
+        self.request.bytes.truncate(self.whole);
+        self.stub.pack_notification(&mut self.request, procedure, &arguments)?;
+        self.whole = self.request.bytes.len();
         Ok(())
     }
 
@@ -252,17 +253,17 @@ impl Batch<'_> {
     /// # Errors
     /// `Transport`: the connection broke, and every call on it fails.
     pub fn flush(&mut self) -> Result<()> {
-        self.bytes.truncate(self.whole);
+        self.request.bytes.truncate(self.whole);
         self.whole = 0;
-        if self.bytes.is_empty() {
+        if self.request.bytes.is_empty() {
             return Ok(());
         }
         let wire = &self.stub.wire;
         let mut writer = lock(&wire.writer);
         writer.begin(&*wire.protocol);
-        writer.buffer.append(&mut self.bytes);
+        writer.request.bytes.append(&mut self.request.bytes);
         wire.write(&mut writer, None)?;
-        wire.steps.tell(Step::Send, "", 0, &writer.buffer);
+        wire.steps.tell(Step::Send, "", 0, &writer.request.bytes);
         Ok(())
     }
 }

@@ -163,6 +163,23 @@ pub enum ProtocolError {
     /// A message whose frame is whole cannot be read inside.
     #[error("a message cannot be read: {0}")]
     Malformed(ValueError),
+    /// The bytes are not of the form that the wire is made of, such as JSON or XML.
+    #[error("no {form}: it goes wrong at byte {at}")]
+    Syntax {
+        /// What they should be.
+        form: &'static str,
+        /// How many of them are right.
+        at: usize,
+    },
+    /// An answer over HTTP has a status that no answer of this protocol has.
+    #[error("the answer has HTTP status {0}")]
+    Status(u16),
+    /// An answer over HTTP has a media type that is not this protocol's.
+    #[error("the answer is {0:?}, which is not this protocol's")]
+    MediaType(String),
+    /// An answer holds no outcome for a call that it should answer.
+    #[error("the answer holds no outcome of the call")]
+    NoOutcome,
     /// The connection ended inside a message.
     #[error("the connection ended {0} bytes into a message")]
     Torn(usize),

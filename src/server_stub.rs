@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use crate::error::{Error, ProtocolError, Result};
-use crate::message::{Call, Fault, Outcome};
+use crate::message::{Call, Fault, Outcome, Packed};
+use crate::procedure::Procedures;
 use crate::procedure::Stage;
-use crate::protocol::{Calls, Finder, Side};
+use crate::protocol::{Answer, Calls, Finder, Message, Side};
 use crate::server::{Limits, Server};
 use crate::steps::Step;
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, last_tick, wait_for};
@@ -37,7 +38,7 @@ pub struct ServerStub<'a> {
     finder: Box<dyn Finder>,
     input: ReadBuffer,
     /// The outcome that is being packed.
-    outcome: Vec<u8>,
+    answer: Answer,
     /// A whole message that is in the input already.
     waiting: Option<Range<usize>>,
     /// Until when the stub reads without the wait before it that also sees a stop: a client that
@@ -102,7 +103,7 @@ impl<'a> ServerStub<'a> {
             server,
             finder: server.protocol.finder(Side::Server),
             input: ReadBuffer::default(),
-            outcome: Vec::new(),
+            answer: Answer::default(),
             waiting: None,
             eager_until: Duration::ZERO,
             patience: Patience::new(server.limits),
@@ -153,11 +154,12 @@ impl<'a> ServerStub<'a> {
         };
         let bytes = &self.input.unread()[message.clone()];
         let mut answering = Answering { caller: &mut self.caller, message: bytes, called: None };
-        let answered = self.server.protocol.answer(bytes, &mut answering, &mut self.outcome);
+        let came = Message::new(bytes);
+        let answered = self.server.protocol.answer(came, &mut answering, &mut self.answer);
         if let Some(id) = answering.called {
-            self.server.steps.tell(Step::Reply, "", id, &self.outcome);
+            self.server.steps.tell(Step::Reply, "", id, &self.answer.bytes);
         }
-        self.caller.collect(&mut self.outcome);
+        self.caller.collect(&mut self.answer.bytes);
         self.input.consume(message.end);
         let next = answered.and_then(|()| match self.input.unread() {
             [] => Ok(None),
@@ -170,7 +172,7 @@ impl<'a> ServerStub<'a> {
         if self.waiting.is_none() || self.caller.output.len() > ServerStub::FULL {
             self.caller.flush();
             // Both are empty now. One buffer for all outcomes is sooner in the cache than two.
-            std::mem::swap(&mut self.outcome, &mut self.caller.output);
+            std::mem::swap(&mut self.answer.bytes, &mut self.caller.output);
         }
         self.patience.message_ended();
         match self.caller.broken.take() {
@@ -226,7 +228,7 @@ impl<'a> ServerStub<'a> {
                 return Ok(woken);
             }
             self.input.shrink();
-            self.outcome = Vec::new();
+            self.answer = Answer::default();
             self.caller.output = Vec::new();
         }
         connection.wait(PollFlags::IN, Some(deadline)).map_err(failed)
@@ -241,7 +243,9 @@ impl<'a> ServerStub<'a> {
 
     /// Tells the client that the server goes, and which calls it did not execute.
     fn leave(&mut self) {
-        self.server.protocol.bye(self.caller.last, &mut self.caller.output);
+        if let Some(framing) = self.server.protocol.transport().framing() {
+            framing.bye(self.caller.last, &mut self.caller.output);
+        }
         self.close_gently(ServerStub::LINGER);
     }
 
@@ -260,7 +264,9 @@ impl<'a> ServerStub<'a> {
     }
 
     fn end_with(&mut self, fault: &Fault, linger: Duration) {
-        self.server.protocol.last_words(fault, &mut self.caller.output);
+        if let Some(framing) = self.server.protocol.transport().framing() {
+            framing.last_words(fault, &mut self.caller.output);
+        }
         self.close_gently(linger);
     }
 
@@ -382,6 +388,11 @@ impl Calls for Answering<'_, '_> {
     ) {
         let Call { id, procedure: name, arguments, patience_ms } = call;
         let (caller, message) = (&mut *self.caller, self.message);
+        if let Packed::Other(_) = arguments {
+            // A later call of the same message waits for this one. The native wire has one call
+            // to a message, and needs no clock.
+            caller.received.get_or_insert_with(Instant::now);
+        }
         let steps = &caller.server.steps;
         if id != 0 && id.wrapping_sub(caller.last).cast_signed() > 0 {
             caller.last = id;
@@ -434,6 +445,10 @@ impl Calls for Answering<'_, '_> {
         if let Some(began) = began {
             procedure.took(began.elapsed());
         }
+    }
+
+    fn procedures(&self) -> &Procedures {
+        &self.caller.server.procedures
     }
 }
 

@@ -16,7 +16,7 @@ use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Fault, Outgoing};
 use crate::pending::{Deliver, Pending, SharedSlot, Slot};
-use crate::protocol::{Arrived, Finder, Protocol, Side};
+use crate::protocol::{Arrived, Finder, Message, Protocol, Request, Side};
 use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
 
@@ -38,7 +38,7 @@ pub(crate) struct Wire {
 
 pub(crate) struct Writer {
     greeted: bool,
-    pub(crate) buffer: Vec<u8>,
+    pub(crate) request: Request,
 }
 
 struct Reader {
@@ -49,9 +49,11 @@ struct Reader {
 impl Writer {
     /// Empties the buffer, and opens the conversation if that has not been done.
     pub(crate) fn begin(&mut self, protocol: &dyn Protocol) {
-        self.buffer.clear();
-        if !self.greeted {
-            self.buffer.extend_from_slice(protocol.hello());
+        self.request.bytes.clear();
+        if !self.greeted
+            && let Some(framing) = protocol.transport().framing()
+        {
+            self.request.bytes.extend_from_slice(framing.hello());
         }
     }
 }
@@ -62,7 +64,7 @@ impl Wire {
             connection: channel.connect()?,
             protocol: Arc::clone(&channel.protocol),
             steps: channel.steps.clone(),
-            writer: Mutex::new(Writer { greeted: false, buffer: Vec::new() }),
+            writer: Mutex::new(Writer { greeted: false, request: Request::default() }),
             reader: Mutex::new(Reader {
                 finder: channel.protocol.finder(Side::Client),
                 input: ReadBuffer::default(),
@@ -112,12 +114,12 @@ impl Wire {
     }
 
     /// Steps 1 and 2.
-    pub(crate) fn pack(&self, out: &mut Vec<u8>, call: &Outgoing<'_>) -> Result<()> {
+    pub(crate) fn pack(&self, out: &mut Request, call: &Outgoing<'_>) -> Result<()> {
         let id = call.id.unwrap_or(0);
         self.steps.tell(Step::Call, call.procedure, id, &[]);
-        let start = out.len();
+        let start = out.bytes.len();
         self.protocol.pack(call, out).map_err(Error::Pack)?;
-        self.steps.tell(Step::Pack, call.procedure, id, &out[start..]);
+        self.steps.tell(Step::Pack, call.procedure, id, &out.bytes[start..]);
         Ok(())
     }
 
@@ -128,7 +130,7 @@ impl Wire {
         writer: &mut Writer,
         leading: Option<&mut Leading<'_>>,
     ) -> Result<()> {
-        let sent = self.send_all(&writer.buffer, leading);
+        let sent = self.send_all(&writer.request.bytes, leading);
         writer.greeted = true;
         sent.inspect_err(|why| self.end(why))
     }
@@ -296,7 +298,8 @@ impl<'a> Leading<'a> {
             && let Some(message) = finder.find(input.unread())?
         {
             let bytes = &input.unread()[message.clone()];
-            wire.protocol.unpack(bytes, &mut |arrived| news.deliver(arrived, bytes))?;
+            wire.protocol
+                .unpack(Message::new(bytes), &mut |arrived| news.deliver(arrived, bytes))?;
             input.consume(message.end);
         }
         Ok(())

@@ -7,8 +7,8 @@ use std::ops::Range;
 use ninestep::protocol::native::explain::{Dump, explain};
 use ninestep::protocol::native::frame::{self, Frame, FrameFinder};
 use ninestep::protocol::native::{Native, ValueError, pack, unpack};
-use ninestep::protocol::{Call, Calls, Finder, Outcome, Protocol, Side};
-use ninestep::{Fault, ProtocolError, Value};
+use ninestep::protocol::{Answer, Call, Calls, Finder, Framing, Message, Outcome, Protocol, Side};
+use ninestep::{Fault, Procedures, ProtocolError, Value};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -187,6 +187,10 @@ impl Calls for Anything {
         // What could be unpacked can be packed.
         outcome.unwrap();
     }
+
+    fn procedures(&self) -> &Procedures {
+        unreachable!("the native wire lists no procedures")
+    }
 }
 
 fn tell_everything(bytes: &[u8]) {
@@ -203,9 +207,9 @@ fn tell_everything(bytes: &[u8]) {
     let _ = FrameFinder::new(true, 100).find(bytes);
     let _ = FrameFinder::new(false, 100).find(bytes);
     let native = Native::default();
-    let mut out = Vec::new();
-    let _ = native.answer(bytes, &mut Anything, &mut out);
-    let _ = native.unpack(bytes, &mut |_| {});
+    let mut out = Answer::default();
+    let _ = native.answer(Message::new(bytes), &mut Anything, &mut out);
+    let _ = native.unpack(Message::new(bytes), &mut |_| {});
 }
 
 /// The frames that a finder makes of pieces, and what ends them.
@@ -280,14 +284,15 @@ proptest! {
         bytes.extend(rest);
         frame::end(&mut bytes, start, 1 << 20).unwrap();
         tell_everything(&bytes);
-        let mut out = Vec::new();
-        if Native::default().answer(&bytes, &mut Anything, &mut out).is_ok() && kind == b'C' {
+        let (message, mut answer) = (Message::new(&bytes), Answer::default());
+        if Native::default().answer(message, &mut Anything, &mut answer).is_ok() && kind == b'C' {
             // One answer, to this call, and the client can read it.
+            let out = answer.bytes;
             let frame = Frame::read(&out).unwrap();
             prop_assert_eq!(frame.id, id);
             let mut finder = Native::default().finder(Side::Client);
             prop_assert_eq!(finder.find(&out), Ok(Some(0..out.len())));
-            prop_assert_eq!(Native::default().unpack(&out, &mut |_| {}), Ok(()));
+            prop_assert_eq!(Native::default().unpack(Message::new(&out), &mut |_| {}), Ok(()));
         }
     }
 

@@ -9,11 +9,19 @@ pub mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{mem, ops::Range, thread, time::Instant};
+use std::{
+    mem,
+    ops::Range,
+    thread,
+    time::{Duration, Instant},
+};
 
 use erased_serde::Deserializer as Erased;
 use ninestep::protocol::native::ValueError;
-use ninestep::protocol::{Arrived, Call, Calls, Finder, Outcome, Outgoing, Packed, Protocol, Side};
+use ninestep::protocol::{
+    Answer, Arrived, Call, Calls, Finder, Framing, Message, Outcome, Outgoing, Packed, Protocol,
+    Request, Side, Transport,
+};
 use ninestep::{Channel, ClientStub, Connection, Error, Fault, Procedures, ProtocolError, Server};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, from_slice, json, to_string, to_value, to_writer};
@@ -31,7 +39,7 @@ struct Asked<'a> {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Answer {
+enum Reply {
     Result { id: u32, result: Json },
     Fault { id: u32, fault: FaultFields },
     Bye { bye: u32 },
@@ -74,18 +82,34 @@ impl Finder for LineFinder {
 
 struct JsonLines;
 
-impl Protocol for JsonLines {
+impl Framing for JsonLines {
     fn finder(&self, _: Side) -> Box<dyn Finder> {
         Box::new(LineFinder(0))
     }
 
+    fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {
+        write(Err(fault.clone()), 0, out).expect("a number and a text");
+        out.push(b'\n');
+    }
+
+    fn bye(&self, last: u32, out: &mut Vec<u8>) {
+        out.extend(format!("{{\"bye\":{last}}}\n").bytes());
+    }
+}
+
+impl Protocol for JsonLines {
+    fn transport(&self) -> Transport<'_> {
+        Transport::Stream(self)
+    }
+
     fn answer(
         &self,
-        message: &[u8],
+        message: Message<'_>,
         calls: &mut dyn Calls,
-        out: &mut Vec<u8>,
+        answer: &mut Answer,
     ) -> Result<(), ProtocolError> {
-        let line: Json = from_slice(message).map_err(malformed)?;
+        let out = &mut answer.bytes;
+        let line: Json = from_slice(message.bytes).map_err(malformed)?;
         let (line, open, close) =
             if line.is_array() { (line, "[", "]\n") } else { (json!([line]), "", "\n") };
         let all = Vec::<Asked<'_>>::deserialize(&line).map_err(malformed)?;
@@ -109,20 +133,8 @@ impl Protocol for JsonLines {
         Ok(())
     }
 
-    fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {
-        write(Err(fault.clone()), 0, out).expect("a number and a text");
-        out.push(b'\n');
-    }
-
-    fn bye(&self, last: u32, out: &mut Vec<u8>) {
-        out.extend(format!("{{\"bye\":{last}}}\n").bytes());
-    }
-
-    fn hello(&self) -> &'static [u8] {
-        b""
-    }
-
-    fn pack(&self, call: &Outgoing<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+    fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String> {
+        let out = &mut request.bytes;
         let with = match to_value(call.arguments.as_serde()).map_err(|why| why.to_string())? {
             Json::Null => json!([]), // Rust's empty tuple.
             with => with,
@@ -137,22 +149,22 @@ impl Protocol for JsonLines {
 
     fn unpack(
         &self,
-        message: &[u8],
+        message: Message<'_>,
         deliver: &mut dyn FnMut(Arrived<'_, '_>),
     ) -> Result<(), ProtocolError> {
-        match from_slice(message).map_err(malformed)? {
-            Answer::Result { id, result } => {
+        match from_slice(message.bytes).map_err(malformed)? {
+            Reply::Result { id, result } => {
                 let outcome = Ok(Packed::Other(&mut <dyn Erased>::erase(result)));
                 deliver(Arrived::Outcome { id, outcome });
             }
-            Answer::Fault { id, fault } => {
+            Reply::Fault { id, fault } => {
                 let fault = Fault::new(fault.code, fault.message);
                 deliver(match id {
                     0 => Arrived::Refused(fault),
                     _ => Arrived::Outcome { id, outcome: Err(fault) },
                 });
             }
-            Answer::Bye { bye: last } => deliver(Arrived::Bye { last }),
+            Reply::Bye { bye: last } => deliver(Arrived::Bye { last }),
         }
         Ok(())
     }
@@ -165,6 +177,7 @@ fn server(count: &Arc<AtomicUsize>) -> Server {
         .on_named("subtract", &["a", "b"], |a: i64, b: i64| a - b)
         .on("refuse", || -> Result<i64, Fault> { Err(Fault::new(7, "no")) })
         .on("odd", || std::collections::HashMap::from([([1], 2)]))
+        .on("sleep", |ms| thread::sleep(Duration::from_millis(ms)))
         .on("panic", || -> i64 { panic!("asked to") })
         .on("count", move || count.fetch_add(1, Ordering::SeqCst) + 1);
     Server::new(procedures).protocol(JsonLines)
@@ -231,6 +244,21 @@ fn one_message_may_hold_several_calls() {
             &raw,
             r#"[{"id":2,"call":"add","with":[1,2]},{"id":4,"call":"refuse","with":[]},{"id":3,"call":"add","with":[5,6]}]"#,
             r#"[{"id":2,"result":3},{"id":4,"fault":{"code":7,"message":"no"}},{"id":3,"result":11}]"#,
+        );
+    });
+}
+
+#[test]
+fn a_later_call_of_a_message_has_waited_for_the_earlier() {
+    in_memory(|channel| {
+        let raw = channel.connect().unwrap();
+        let late = "the deadline had passed when the call came up; it was not executed";
+        ask(
+            &raw,
+            r#"[{"id":1,"call":"sleep","with":[30],"ms":10},{"id":2,"call":"add","with":[1,2],"ms":20},{"id":3,"call":"add","with":[5,6],"ms":20000}]"#,
+            &format!(
+                r#"[{{"id":1,"result":null}},{{"id":2,"fault":{{"code":-32001,"message":"{late}"}}}},{{"id":3,"result":11}}]"#
+            ),
         );
     });
 }

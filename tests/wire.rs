@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use ninestep::protocol::native::frame::{self, Frame, FrameFinder};
 use ninestep::protocol::native::{Native, ValueError, explain, pack, unpack};
-use ninestep::protocol::{Arrived, Call, Calls, Finder, Outcome, Outgoing, Protocol, Side};
-use ninestep::{Fault, ProtocolError, Value};
+use ninestep::protocol::{
+    Answer, Arrived, Call, Calls, Finder, Framing, Message, Outcome, Outgoing, Protocol, Request,
+    Side,
+};
+use ninestep::{Fault, Procedures, ProtocolError, Value};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
@@ -147,6 +150,10 @@ impl Calls for Answering<'_> {
         };
         (self.check)(reply(outcome));
     }
+
+    fn procedures(&self) -> &Procedures {
+        unreachable!("the native wire lists no procedures")
+    }
 }
 
 fn erased_value(packed: ninestep::protocol::Packed<'_, '_>) -> Value {
@@ -156,9 +163,9 @@ fn erased_value(packed: ninestep::protocol::Packed<'_, '_>) -> Value {
 /// What a server says to this message, with the call that it found in it.
 fn answer(message: &[u8], answer: Result<Value, Fault>) -> (Vec<u8>, Option<Called>) {
     let mut calls = Answering { answer, called: None, check: &|replied| replied.unwrap() };
-    let mut out = Vec::new();
-    Native::default().answer(message, &mut calls, &mut out).unwrap();
-    (out, calls.called)
+    let mut out = Answer::default();
+    Native::default().answer(Message::new(message), &mut calls, &mut out).unwrap();
+    (out.bytes, calls.called)
 }
 
 #[derive(Debug, PartialEq)]
@@ -171,7 +178,7 @@ enum Came {
 
 fn came(message: &[u8]) -> Result<Came, ProtocolError> {
     let mut came = None;
-    Native::default().unpack(message, &mut |arrived| {
+    Native::default().unpack(Message::new(message), &mut |arrived| {
         came = Some(match arrived {
             Arrived::Outcome { id, outcome: Ok(result) } => Came::Reply(id, erased_value(result)),
             Arrived::Outcome { id, outcome: Err(fault) } => Came::Fault(id, fault),
@@ -203,9 +210,9 @@ fn golden_frames() {
                 if deadline_ms == 0 {
                     let id = (kind == "call").then(id);
                     let call = Outgoing { id, procedure, arguments: &arguments, deadline: None };
-                    let mut out = Vec::new();
+                    let mut out = Request::default();
                     Native::default().pack(&call, &mut out).unwrap();
-                    assert_eq!(out, bytes, "{name}");
+                    assert_eq!(out.bytes, bytes, "{name}");
                 }
                 let patience = (deadline_ms > 0).then_some(deadline_ms);
                 let expected = Some((id(), procedure.to_owned(), arguments, patience));
@@ -249,9 +256,9 @@ fn golden_frames() {
 
 fn ping(id: u32) -> Vec<u8> {
     let call = Outgoing { id: Some(id), procedure: "ping", arguments: &(), deadline: None };
-    let mut out = Vec::new();
+    let mut out = Request::default();
     Native::default().pack(&call, &mut out).unwrap();
-    out
+    out.bytes
 }
 
 /// The name of an enum's variant.
@@ -280,9 +287,10 @@ fn golden_refusals() {
                         called: None,
                         check: &|_| panic!("it was called"),
                     };
-                    let (message, mut out) = (&bytes[range.unwrap()], Vec::new());
+                    let (message, mut out) =
+                        (Message::new(&bytes[range.unwrap()]), Answer::default());
                     let broken = Native::default().answer(message, &mut calls, &mut out);
-                    assert!(out.is_empty(), "{name}");
+                    assert!(out.bytes.is_empty(), "{name}");
                     variant(&broken.unwrap_err())
                 }
             },
@@ -610,9 +618,10 @@ fn packed_call(
     arguments: &impl Serialize,
     deadline: Option<Instant>,
 ) -> Result<Vec<u8>, String> {
-    let mut out = b"before".to_vec();
+    let mut request = Request { bytes: b"before".to_vec(), ..Request::default() };
     let call = Outgoing { id: Some(1), procedure: "p", arguments, deadline };
-    let packed = native.pack(&call, &mut out);
+    let packed = native.pack(&call, &mut request);
+    let mut out = request.bytes;
     assert!(out.starts_with(b"before"));
     assert!(packed.is_ok() || out == b"before", "nothing of a failure stays");
     packed.map(|()| out.split_off(6))
@@ -704,11 +713,11 @@ fn a_finder_waits_for_the_whole_message() {
 #[test]
 fn an_outcome_that_cannot_be_packed_leaves_nothing() {
     let deep = (0..70).fold(Value::Null, |value, _| Value::List(vec![value]));
-    let mut out = b"before".to_vec();
+    let mut out = Answer { bytes: b"before".to_vec(), ..Answer::default() };
     let check = |replied: Result<(), Fault>| {
         assert_eq!(replied.unwrap_err().code, Fault::INTERNAL);
     };
     let mut calls = Answering { answer: Ok(deep), called: None, check: &check };
-    Native::default().answer(&ping(1), &mut calls, &mut out).unwrap();
-    assert_eq!(out, b"before");
+    Native::default().answer(Message::new(&ping(1)), &mut calls, &mut out).unwrap();
+    assert_eq!(out.bytes, b"before");
 }

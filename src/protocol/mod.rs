@@ -1,9 +1,12 @@
 //! A protocol: how a call and its outcome look as bytes.
 //!
-//! A protocol does no input or output. It says where a message ends, answers a message by calling
-//! back for every call in it, and for the client packs a call and unpacks what came. So it is a
-//! function from bytes to bytes, which can be tested byte for byte and fuzzed.
+//! A protocol does no input or output. It answers a message by calling back for every call in it,
+//! and for the client packs a call and unpacks what came. So it is a function from bytes to bytes,
+//! which can be tested byte for byte and fuzzed. How its messages cross, it only says: see
+//! [`Transport`].
 
+#[cfg(feature = "http")]
+pub mod http;
 pub mod native;
 
 #[cfg(feature = "thrift")]
@@ -13,9 +16,12 @@ mod pull;
 
 use std::ops::Range;
 
+#[cfg(feature = "http")]
+use self::http::{Head, HeaderMap, Http};
 use crate::error::ProtocolError;
 use crate::message::Fault;
 pub use crate::message::{Call, Outcome, Outgoing, Pack, Packed};
+use crate::procedure::Procedures;
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +47,110 @@ pub trait Finder: Send {
     fn find(&mut self, buffered: &[u8]) -> Result<Option<Range<usize>>, ProtocolError>;
 }
 
+/// How a protocol's messages cross.
+pub enum Transport<'a> {
+    /// One after the other in a stream of bytes, where something must say where each ends.
+    Stream(&'a dyn Framing),
+    /// As the bodies of HTTP requests and responses.
+    #[cfg(feature = "http")]
+    Http(&'a Http),
+}
+
+impl<'a> Transport<'a> {
+    /// The framing of a stream.
+    pub(crate) fn framing(&self) -> Option<&'a dyn Framing> {
+        match self {
+            Transport::Stream(framing) => Some(*framing),
+            #[cfg(feature = "http")]
+            Transport::Http(_) => None,
+        }
+    }
+}
+
+/// Fails at once. HTTP is not served yet.
+struct NoFinder;
+
+impl Finder for NoFinder {
+    fn find(&mut self, _: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
+        Err(ProtocolError::TooShort(0))
+    }
+}
+
+impl dyn Protocol {
+    pub(crate) fn finder(&self, side: Side) -> Box<dyn Finder> {
+        match self.transport().framing() {
+            Some(framing) => framing.finder(side),
+            None => Box::new(NoFinder),
+        }
+    }
+}
+
+/// How messages stand in a stream of bytes, and what else is said there.
+///
+/// On the server: [`finder`](Framing::finder) once for each connection; at its end
+/// [`bye`](Framing::bye), or [`last_words`](Framing::last_words) if the client broke the protocol.
+/// On the client: [`hello`](Framing::hello) before anything else, and `finder` once.
+pub trait Framing {
+    /// What finds this protocol's messages.
+    fn finder(&self, side: Side) -> Box<dyn Finder>;
+
+    /// What a client sends before its first call.
+    fn hello(&self) -> &'static [u8] {
+        b""
+    }
+
+    /// What is said to a client before its connection is closed on it.
+    fn last_words(&self, fault: &Fault, out: &mut Vec<u8>);
+
+    /// What is said to a client when the server stops: the highest id that it answered.
+    fn bye(&self, _last: u32, _out: &mut Vec<u8>) {}
+}
+
+/// A whole message, as it came.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    /// The message: a piece of the stream, or the body of a request or a response.
+    pub bytes: &'a [u8],
+    /// What stood before the body; `None` in a stream.
+    #[cfg(feature = "http")]
+    pub head: Option<Head<'a>>,
+}
+
+impl<'a> Message<'a> {
+    /// A message in a stream of bytes.
+    pub fn new(bytes: &'a [u8]) -> Message<'a> {
+        Message {
+            bytes,
+            #[cfg(feature = "http")]
+            head: None,
+        }
+    }
+}
+
+/// What a server says to one message. The transport sends nothing if there are no bytes, and over
+/// HTTP an empty body.
+#[derive(Default)]
+pub struct Answer {
+    /// The packed outcomes.
+    pub bytes: Vec<u8>,
+    /// What follows the body, over HTTP/2.
+    #[cfg(feature = "http")]
+    pub trailers: HeaderMap,
+}
+
+/// What a client asks in one message.
+#[derive(Default)]
+pub struct Request {
+    /// The packed call.
+    pub bytes: Vec<u8>,
+    /// Where to, if the call says so and not the channel; only over HTTP.
+    #[cfg(feature = "http")]
+    pub path: Option<String>,
+    /// What else stands in the head; only over HTTP.
+    #[cfg(feature = "http")]
+    pub headers: HeaderMap,
+}
+
 /// What a protocol calls back for each call in a message: steps 5 and 6.
 pub trait Calls {
     /// Executes one call and hands its outcome to `reply`.
@@ -49,6 +159,9 @@ pub trait Calls {
     /// packing, or a result that has no form on the wire, is followed by a fault. It fails when
     /// the outcome cannot be packed.
     fn call(&mut self, call: Call<'_, '_>, reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>);
+
+    /// What can be called, for protocols that can list it.
+    fn procedures(&self) -> &Procedures;
 }
 
 /// What a message holds for a client.
@@ -71,41 +184,30 @@ pub enum Arrived<'a, 'de> {
 
 /// A message protocol, shared by all connections that speak it.
 ///
-/// On the server: [`finder`](Protocol::finder) once for each connection, then
-/// [`answer`](Protocol::answer) for each message; at the end [`bye`](Protocol::bye), or
-/// [`last_words`](Protocol::last_words) if the client broke the protocol.
-///
-/// On the client: [`hello`](Protocol::hello) before anything else, [`pack`](Protocol::pack) for
-/// each call, [`unpack`](Protocol::unpack) for each message.
+/// The server calls [`answer`](Protocol::answer) for each message; the client calls
+/// [`pack`](Protocol::pack) for each call and [`unpack`](Protocol::unpack) for each message.
 pub trait Protocol: Send + Sync {
-    /// What finds this protocol's messages in a stream of bytes.
-    fn finder(&self, side: Side) -> Box<dyn Finder>;
+    /// How its messages cross.
+    fn transport(&self) -> Transport<'_>;
 
-    /// Steps 4 and 7: unpacks the calls of one message and appends the packed outcomes to `out`.
+    /// Steps 4 and 7: unpacks the calls of one message and appends the packed outcomes to
+    /// `answer`.
     ///
     /// # Errors
-    /// The message makes it pointless to read on. What `out` holds is sent before the last words.
+    /// The message makes it pointless to read on. What `answer` holds is sent before the last
+    /// words.
     fn answer(
         &self,
-        message: &[u8],
+        message: Message<'_>,
         calls: &mut dyn Calls,
-        out: &mut Vec<u8>,
+        answer: &mut Answer,
     ) -> Result<(), ProtocolError>;
 
-    /// What is said to a client before its connection is closed on it.
-    fn last_words(&self, fault: &Fault, out: &mut Vec<u8>);
-
-    /// What is said to a client when the server stops: the highest id that it answered.
-    fn bye(&self, last: u32, out: &mut Vec<u8>);
-
-    /// What a client sends before its first call.
-    fn hello(&self) -> &'static [u8];
-
-    /// Step 2: appends one packed call to `out`.
+    /// Step 2: appends one packed call to `request`.
     ///
     /// # Errors
-    /// The arguments have no form on this wire, or are over its limits; `out` is as it was.
-    fn pack(&self, call: &Outgoing<'_>, out: &mut Vec<u8>) -> Result<(), String>;
+    /// The arguments have no form on this wire, or are over its limits; `request` is as it was.
+    fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String>;
 
     /// Step 8: unpacks one message and delivers what it holds.
     ///
@@ -113,7 +215,7 @@ pub trait Protocol: Send + Sync {
     /// The message makes it pointless to read on.
     fn unpack(
         &self,
-        message: &[u8],
+        message: Message<'_>,
         deliver: &mut dyn FnMut(Arrived<'_, '_>),
     ) -> Result<(), ProtocolError>;
 }

@@ -6,7 +6,7 @@ use std::thread;
 
 use ninestep::protocol::native::frame;
 use ninestep::protocol::native::{self, Native};
-use ninestep::protocol::{Outgoing, Protocol};
+use ninestep::protocol::{Outgoing, Protocol, Request};
 
 use crate::compare::{self, IN_FLIGHT, LONE_CALLS};
 use crate::{Result, fork, ours};
@@ -26,12 +26,12 @@ impl Sizes {
         result: impl serde::Serialize,
     ) -> Result<Sizes> {
         let call = Outgoing { id: Some(1), procedure, arguments: &arguments, deadline: None };
-        let (mut request, mut reply) = (Vec::new(), Vec::new());
+        let (mut request, mut reply) = (Request::default(), Vec::new());
         Native::default().pack(&call, &mut request)?;
         let start = frame::begin(&mut reply, frame::REPLY, 1);
         native::pack(&result, 64, &mut reply)?;
         frame::end(&mut reply, start, usize::MAX)?;
-        Ok(Sizes { request: request.len(), reply: reply.len() })
+        Ok(Sizes { request: request.bytes.len(), reply: reply.len() })
     }
 
     fn of_add() -> Result<Sizes> {

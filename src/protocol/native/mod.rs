@@ -27,7 +27,7 @@ use frame::Frame;
 pub use pack::{Packer, pack};
 pub use unpack::{Unpacker, unpack};
 
-use super::{Arrived, Calls, Finder, Protocol, Side};
+use super::{Answer, Arrived, Calls, Finder, Framing, Message, Protocol, Request, Side, Transport};
 use crate::error::ProtocolError;
 use crate::message::{Call, Fault, Outcome, Outgoing, Packed};
 use crate::value::Value;
@@ -219,18 +219,40 @@ impl<'a> CallHead<'a> {
     }
 }
 
-impl Protocol for Native {
+impl Framing for Native {
     fn finder(&self, side: Side) -> Box<dyn Finder> {
         Box::new(frame::FrameFinder::new(side == Side::Server, self.max_message))
     }
 
+    fn hello(&self) -> &'static [u8] {
+        &frame::GREETING
+    }
+
+    fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {
+        // A fault that cannot be packed leaves nothing to say.
+        let _ = self.pack_outcome(0, Err(fault.clone()), out);
+    }
+
+    fn bye(&self, last: u32, out: &mut Vec<u8>) {
+        let start = frame::begin(out, frame::BYE, 0);
+        pack::put_u32(out, last);
+        let _ = frame::end(out, start, self.max_message);
+    }
+}
+
+impl Protocol for Native {
+    fn transport(&self) -> Transport<'_> {
+        Transport::Stream(self)
+    }
+
     fn answer(
         &self,
-        message: &[u8],
+        message: Message<'_>,
         calls: &mut dyn Calls,
-        out: &mut Vec<u8>,
+        answer: &mut Answer,
     ) -> Result<(), ProtocolError> {
-        let Frame { kind, id, body } = Frame::read(message)?;
+        let out = &mut answer.bytes;
+        let Frame { kind, id, body } = Frame::read(message.bytes)?;
         let answered = match kind {
             frame::CALL if id != 0 => true,
             frame::NOTIFY if id == 0 => false,
@@ -270,22 +292,8 @@ impl Protocol for Native {
         Ok(())
     }
 
-    fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {
-        // A fault that cannot be packed leaves nothing to say.
-        let _ = self.pack_outcome(0, Err(fault.clone()), out);
-    }
-
-    fn bye(&self, last: u32, out: &mut Vec<u8>) {
-        let start = frame::begin(out, frame::BYE, 0);
-        pack::put_u32(out, last);
-        let _ = frame::end(out, start, self.max_message);
-    }
-
-    fn hello(&self) -> &'static [u8] {
-        &frame::GREETING
-    }
-
-    fn pack(&self, call: &Outgoing<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+    fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String> {
+        let out = &mut request.bytes;
         let kind = if call.id.is_some() { frame::CALL } else { frame::NOTIFY };
         let start = frame::begin(out, kind, call.id.unwrap_or(0));
         if let Err(error) = self.pack_call(call, out) {
@@ -297,10 +305,10 @@ impl Protocol for Native {
 
     fn unpack(
         &self,
-        message: &[u8],
+        message: Message<'_>,
         deliver: &mut dyn FnMut(Arrived<'_, '_>),
     ) -> Result<(), ProtocolError> {
-        let Frame { kind, id, body } = Frame::read(message)?;
+        let Frame { kind, id, body } = Frame::read(message.bytes)?;
         match kind {
             frame::REPLY => {
                 let mut unpacker = Unpacker::new(body, self.max_depth);
@@ -316,7 +324,7 @@ impl Protocol for Native {
             frame::BYE if body.len() == 4 => {
                 deliver(Arrived::Bye { last: BigEndian::read_u32(body) });
             }
-            frame::BYE => return Err(ProtocolError::TooShort(message.len())),
+            frame::BYE => return Err(ProtocolError::TooShort(message.bytes.len())),
             frame::CALL | frame::NOTIFY => return Err(ProtocolError::UnexpectedKind(kind)),
             other => return Err(ProtocolError::UnknownKind(other)),
         }

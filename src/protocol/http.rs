@@ -1,0 +1,43 @@
+//! What HTTP knows of a message besides its body.
+
+use std::borrow::Cow;
+
+pub use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// How a protocol uses HTTP.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Which HTTP.
+    pub version: Version,
+    /// The media type of a request and of an answer.
+    pub content_type: &'static str,
+    /// The media types that are taken besides, without parameters.
+    pub also_taken: &'static [&'static str],
+    /// The paths that are served, and the first is where a client posts to unless its channel or
+    /// its call says otherwise. None of them: every path is served, and a client posts to `/`.
+    pub paths: Cow<'static, [Cow<'static, str>]>,
+    /// The message that a GET stands for; `None`: it is answered with status 405.
+    pub get: Option<&'static [u8]>,
+    /// The longest body, in bytes.
+    pub max_message: usize,
+}
+
+/// The versions of HTTP that a protocol can choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.1, and HTTP/1.0 for clients that are so old.
+    Http1,
+    /// HTTP/2 without TLS, which client and server know of beforehand.
+    Http2,
+}
+
+/// What stood before a message's body.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The path that was asked for, on a server.
+    pub path: &'a str,
+    /// The headers; on a client the trailers too, which count more.
+    pub headers: &'a HeaderMap,
+    /// The id of the call that this answers, on a client: for protocols that carry none.
+    pub call: u32,
+}
