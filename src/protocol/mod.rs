@@ -9,6 +9,11 @@
 pub mod http;
 pub mod native;
 
+#[cfg(feature = "thrift")]
+mod emit;
+#[cfg(feature = "thrift")]
+mod pull;
+
 use std::ops::Range;
 
 #[cfg(feature = "http")]
