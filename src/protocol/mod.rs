@@ -7,9 +7,11 @@
 
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "json-rpc")]
+pub mod json_rpc;
 pub mod native;
 
-#[cfg(feature = "thrift")]
+#[cfg(any(feature = "json-rpc", feature = "thrift"))]
 mod emit;
 #[cfg(feature = "thrift")]
 mod pull;
