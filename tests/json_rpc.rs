@@ -17,7 +17,12 @@ fn smoke() {
             ThreadPerConnection::default(),
         );
         let mut raw = HttpRaw::connect(server.address());
-        for body in [r#"{"jsonrpc":"2.0","method":"add","params":[10,5],"id":1}"#, r#"{"jsonrpc":"2.0","method":"add","params":[10,5]}"#, "x", "[]"] {
+        for body in [
+            r#"{"jsonrpc":"2.0","method":"add","params":[10,5],"id":1}"#,
+            r#"{"jsonrpc":"2.0","method":"add","params":[10,5]}"#,
+            "x",
+            "[]",
+        ] {
             println!("{:?}", raw.ask(body));
         }
         raw.send(b"GET / HTTP/1.1\r\n\r\n");

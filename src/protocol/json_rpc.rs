@@ -160,7 +160,7 @@ impl JsonRpc {
         }
         let id = response.id.and_then(|id| id.get().parse().ok());
         // Who could not read the call does not know its id.
-        let id = id.or(message.head.map(|head| head.call));
+        let id = id.or(message.head.map(|head| head.call).filter(|call| *call != 0));
         if let Some(error) = response.error {
             let fault = error.fault(self.max_depth).map_err(malformed)?;
             deliver(match id {
@@ -230,6 +230,11 @@ impl Protocol for JsonRpc {
         };
         out.truncate(start);
         Err(why)
+    }
+
+    fn join(&self, calls: &[Request]) -> Option<Request> {
+        let calls: Vec<&[u8]> = calls.iter().map(|call| &*call.bytes).collect();
+        Some(Request { bytes: [b"[", &*calls.join(&b','), b"]"].concat(), ..Request::default() })
     }
 
     fn unpack(

@@ -58,17 +58,6 @@ pub enum Transport<'a> {
     Http(&'a Http),
 }
 
-impl<'a> Transport<'a> {
-    /// The framing of a stream.
-    pub(crate) fn framing(&self) -> Option<&'a dyn Framing> {
-        match self {
-            Transport::Stream(framing) => Some(*framing),
-            #[cfg(feature = "http")]
-            Transport::Http(_) => None,
-        }
-    }
-}
-
 /// How messages stand in a stream of bytes, and what else is said there.
 ///
 /// On the server: [`finder`](Framing::finder) once for each connection; at its end
@@ -192,6 +181,12 @@ pub trait Protocol: Send + Sync {
     /// # Errors
     /// The arguments have no form on this wire, or are over its limits; `request` is as it was.
     fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String>;
+
+    /// Makes one message of several packed calls, over HTTP; `None` if this protocol cannot, and
+    /// they cross one by one.
+    fn join(&self, _calls: &[Request]) -> Option<Request> {
+        None
+    }
 
     /// Step 8: unpacks one message and delivers what it holds.
     ///

@@ -5,6 +5,7 @@
 //! So HTTP costs no thread and no descriptor, and everything that is known about waiting, limits
 //! and stopping on a stream of bytes holds for it too.
 
+mod client;
 mod server;
 
 use std::io;
@@ -15,6 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
+pub(crate) use client::HttpClient;
 pub(crate) use server::HttpServer;
 
 use super::ReadBuffer;
@@ -26,6 +28,8 @@ struct Pipe(Arc<Mutex<Buffers>>);
 #[derive(Default)]
 struct Buffers {
     input: ReadBuffer,
+    /// Whether nothing will come after the input.
+    ended: bool,
     output: Vec<u8>,
 }
 
@@ -37,6 +41,11 @@ impl Pipe {
     /// Moves what came into the pipe.
     fn put(&self, input: &mut ReadBuffer) {
         self.lock().input.take_over(input);
+    }
+
+    /// Says that nothing more will come.
+    fn end(&self) {
+        self.lock().ended = true;
     }
 
     /// Moves what hyper wrote out of the pipe; a large piece is not copied.
@@ -55,9 +64,9 @@ impl Read for Pipe {
         _: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let input = &mut self.lock().input;
+        let Buffers { input, ended, .. } = &mut *self.lock();
         let count = input.unread().len().min(buffer.remaining());
-        if count == 0 {
+        if count == 0 && !*ended {
             // Nobody is woken: the driver comes again when there is more.
             return Poll::Pending;
         }
