@@ -17,10 +17,16 @@ fn smoke() {
             ThreadPerConnection::default(),
         );
         let mut raw = HttpRaw::connect(server.address());
-        for body in [r#"{"jsonrpc":"2.0","method":"add","params":[10,5],"id":1}"#, r#"{"jsonrpc":"2.0","method":"add","params":[10,5]}"#, "x", "[]"] {
+        for body in [
+            r#"{"jsonrpc":"2.0","method":"add","params":[10,5],"id":1}"#,
+            r#"{"jsonrpc":"2.0","method":"add","params":[10,5]}"#,
+            "x",
+            "[]",
+        ] {
             println!("{:?}", raw.ask(body));
         }
-        let stub = ClientStub::new(&Channel::new(server.address()).protocol(JsonRpc::default())).unwrap();
+        let stub =
+            ClientStub::new(&Channel::new(server.address()).protocol(JsonRpc::default())).unwrap();
         println!("{:?}", stub.call::<i64>("add", (1, 2)));
         println!("{:?}", stub.call::<i64>("add", (1, "a")));
         println!("{:?}", stub.call::<i64>("ad", ()));

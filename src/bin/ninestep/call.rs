@@ -94,7 +94,9 @@ impl Call {
                 }
                 _ => "ADDR is HOST:PORT, for instance 127.0.0.1:9000".to_owned(),
             },
-            Error::Protocol(_) => "does the server speak this --protocol, and at this path?".to_owned(),
+            Error::Protocol(_) => {
+                "does the server speak this --protocol, and at this path?".to_owned()
+            }
             Error::Timeout(_) => format!("{AGAIN}; a larger --timeout waits longer"),
             _ => AGAIN.to_owned(),
         }
