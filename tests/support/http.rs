@@ -1,9 +1,11 @@
 //! HTTP/1.1 as bare bytes, which knows nothing of the library's own.
 
-use std::io::{Read, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
-use super::PATIENCE;
+use super::{PATIENCE, eventually};
 
 /// One connection. Nothing on it blocks for longer than [`PATIENCE`].
 pub struct HttpRaw {
@@ -101,6 +103,38 @@ impl HttpRaw {
         self.came.is_empty() && !self.more() && self.came.is_empty()
     }
 
+    /// What one read brings, if nothing is waiting to be taken.
+    pub fn read_once(&mut self) -> String {
+        assert!(self.came.is_empty() && self.more());
+        self.take(self.came.len())
+    }
+
+    /// Waits until the server has read all that was sent: the kernel holds nothing back for it.
+    pub fn is_read(&self) {
+        let (ours, theirs) = (self.stream.local_addr(), self.stream.peer_addr());
+        let port =
+            |address: io::Result<SocketAddr>| format!(":{:04X}", address.expect("TCP").port());
+        let (ours, theirs) = (port(ours), port(theirs));
+        eventually("the server's read", || {
+            let table = fs::read_to_string("/proc/net/tcp").expect("/proc is there");
+            table.lines().any(|line| {
+                let fields: Vec<_> = line.split_whitespace().collect();
+                fields[1].ends_with(&theirs)
+                    && fields[2].ends_with(&ours)
+                    && fields[4].ends_with(":00000000")
+            })
+        });
+    }
+
+    /// Whether nothing comes for a moment.
+    pub fn is_silent(&mut self, moment: Duration) -> bool {
+        self.stream.set_read_timeout(Some(moment)).expect("a socket");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        peeked
+            .is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+    }
+
     /// Reads once; not at the connection's end.
     fn more(&mut self) -> bool {
         let mut bytes = [0; 4096];
@@ -109,7 +143,7 @@ impl HttpRaw {
                 self.came.extend(&bytes[..count]);
                 count > 0
             }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) => panic!("nothing came: {error}"),
         }
     }
