@@ -77,8 +77,16 @@ impl HttpRaw {
         self.next_response().expect("a response")
     }
 
-    /// The next head and as many bytes of body as it says; nothing at the end of the connection.
+    /// The next response; nothing at the end of the connection.
     pub fn next_response(&mut self) -> Option<Response> {
+        let (head, body) = self.next_message()?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        Some(Response { status: status.expect("a status"), head, body })
+    }
+
+    /// The next head, in lower case, and as many bytes of body as it says; nothing at the end of
+    /// the connection.
+    pub fn next_message(&mut self) -> Option<(String, String)> {
         let head = loop {
             match self.came.windows(4).position(|four| four == b"\r\n\r\n") {
                 Some(end) => break self.take(end + 4),
@@ -88,14 +96,13 @@ impl HttpRaw {
             }
         };
         let head = head.to_ascii_lowercase();
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
         let length = length.map_or(0, |length| length.parse().expect("a length"));
         while self.came.len() < length {
             assert!(self.more(), "half a body");
         }
         let body = self.take(length);
-        Some(Response { status: status.expect("a status"), head, body })
+        Some((head, body))
     }
 
     /// Whether the connection ends without another byte, however rudely.
