@@ -23,6 +23,9 @@ pub(super) struct Caller<'a> {
     pub(super) connection: Connection,
     /// Packed outcomes that were not sent yet.
     pub(super) output: Vec<u8>,
+    /// Until when the stub reads without the wait before it that also sees a stop: a client that
+    /// has just called is likely to call again, and the wait costs as much as the read.
+    pub(super) eager_until: Duration,
     /// When the messages that are being answered came; `None` for a lone one, which came now.
     pub(super) received: Option<Instant>,
     /// The highest id that was called.

@@ -10,6 +10,7 @@ pub(crate) mod tcp;
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,17 @@ pub struct Connection {
     pub(crate) lifeline: Option<Lifeline>,
     pub(crate) place: Option<Place>,
     pub(crate) refusal: Option<Fault>,
+}
+
+/// What is found in the bytes that came.
+pub(crate) enum Found {
+    /// A whole message, at this place of the input if it stays there.
+    Message(Range<usize>),
+    /// Not enough yet.
+    Nothing,
+    /// A request that is no message of this protocol. It has been answered.
+    #[cfg(feature = "http")]
+    Refused,
 }
 
 /// Why a wait ended.
