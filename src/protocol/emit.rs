@@ -88,7 +88,8 @@ pub(crate) enum Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Key<'a> {
     Text(Cow<'a, str>),
-    Int(i64),
+    /// Every value of its Rust type fits into the width; when unpacking, this value does.
+    Int(i64, Width),
     BigInt(u64),
     Bool(bool),
     /// Of a struct that has numbers on the wire and no names: the field of this index, from 0.
@@ -101,7 +102,7 @@ impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Key::Text(text) => f.write_str(text),
-            Key::Int(value) => write!(f, "{value}"),
+            Key::Int(value, _) => write!(f, "{value}"),
             Key::BigInt(value) => write!(f, "{value}"),
             Key::Bool(value) => write!(f, "{value}"),
             Key::Index(index) => write!(f, "{}", u64::from(*index) + 1),
@@ -430,9 +431,9 @@ impl<E: Emit> ser::SerializeMap for Container<'_, '_, E> {
 struct KeyEmitter<'e, E>(&'e mut E);
 
 macro_rules! integer_keys {
-    ($($method:ident: $type:ty,)*) => {$(
+    ($($method:ident: $type:ty => $width:ident,)*) => {$(
         fn $method(self, key: $type) -> Result {
-            self.0.key(Key::Int(key.into()))
+            self.0.key(Key::Int(key.into(), Width::$width))
         }
     )*};
 }
@@ -457,17 +458,18 @@ impl<E: Emit> ser::Serializer for KeyEmitter<'_, E> {
     type SerializeStructVariant = ser::Impossible<(), ValueError>;
 
     integer_keys! {
-        serialize_i8: i8,
-        serialize_i16: i16,
-        serialize_i32: i32,
-        serialize_i64: i64,
-        serialize_u8: u8,
-        serialize_u16: u16,
-        serialize_u32: u32,
+        serialize_i8: i8 => I8,
+        serialize_i16: i16 => I16,
+        serialize_i32: i32 => I32,
+        serialize_i64: i64 => I64,
+        serialize_u8: u8 => I16,
+        serialize_u16: u16 => I32,
+        serialize_u32: u32 => I64,
     }
 
     fn serialize_u64(self, key: u64) -> Result {
-        self.0.key(i64::try_from(key).map_or(Key::BigInt(key), Key::Int))
+        let small = i64::try_from(key).map(|key| Key::Int(key, Width::I64));
+        self.0.key(small.unwrap_or(Key::BigInt(key)))
     }
 
     fn serialize_bool(self, key: bool) -> Result {

@@ -13,6 +13,8 @@ pub mod native;
 mod emit;
 #[cfg(feature = "thrift")]
 mod pull;
+#[cfg(feature = "thrift")]
+pub mod thrift;
 
 use std::ops::Range;
 

@@ -40,9 +40,8 @@ pub(crate) trait Pull<'de> {
 pub(crate) enum Event<'de> {
     Null,
     Bool(bool),
-    Int(i64),
-    /// An integer above `i64::MAX`.
-    BigInt(u64),
+    /// An integer of any size: whether it fits, the Rust type decides.
+    Int(i128),
     Float(f64),
     Text(Cow<'de, str>),
     Bytes(Cow<'de, [u8]>),
@@ -100,8 +99,11 @@ impl<'de, P: Pull<'de> + ?Sized> Puller<'_, P> {
         match self.wire.next(hint)? {
             Event::Null => visitor.visit_unit(),
             Event::Bool(value) => visitor.visit_bool(value),
-            Event::Int(value) => visitor.visit_i64(value),
-            Event::BigInt(value) => visitor.visit_u64(value),
+            Event::Int(value) => match (i64::try_from(value), u64::try_from(value)) {
+                (Ok(value), _) => visitor.visit_i64(value),
+                (_, Ok(value)) => visitor.visit_u64(value),
+                _ => visitor.visit_i128(value),
+            },
             Event::Float(value) => visitor.visit_f64(value),
             Event::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
             Event::Text(Cow::Owned(text)) => visitor.visit_string(text),
@@ -355,7 +357,7 @@ impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
         match self.0 {
             Key::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
             Key::Text(Cow::Owned(text)) => visitor.visit_string(text),
-            Key::Int(value) => visitor.visit_i64(value),
+            Key::Int(value, _) => visitor.visit_i64(value),
             Key::BigInt(value) => visitor.visit_u64(value),
             Key::Bool(value) => visitor.visit_bool(value),
             Key::Index(index) => visitor.visit_u64(index.into()),
