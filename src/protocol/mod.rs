@@ -12,6 +12,8 @@ pub mod native;
 #[cfg(feature = "thrift")]
 mod emit;
 #[cfg(feature = "thrift")]
+mod key;
+#[cfg(feature = "thrift")]
 mod pull;
 #[cfg(feature = "thrift")]
 pub mod thrift;

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use serde::de::value::{CowStrDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
-use serde::forward_to_deserialize_any;
 
-use super::emit::{Key, Width};
+use super::emit::Width;
+use super::key::{Key, KeyDeserializer};
 use super::native::ValueError;
 
 type Result<T = ()> = std::result::Result<T, ValueError>;
@@ -322,85 +322,5 @@ impl<'de, P: Pull<'de> + ?Sized> de::VariantAccess<'de> for Variant<'_, '_, P> {
         visitor: V,
     ) -> Result<V::Value> {
         de::Deserializer::deserialize_struct(self.0, "", fields, visitor)
-    }
-}
-
-/// A key. One that is a text on the wire may be an integer or a boolean in Rust, and the reverse.
-struct KeyDeserializer<'de>(Key<'de>);
-
-macro_rules! parsed {
-    ($($method:ident => $visit:ident,)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-            match &self.0 {
-                Key::Text(text) if let Ok(key) = text.parse() => visitor.$visit(key),
-                _ => self.deserialize_any(visitor),
-            }
-        }
-    )*};
-}
-
-macro_rules! as_text {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-            match self.0 {
-                Key::Text(_) => self.deserialize_any(visitor),
-                other => visitor.visit_string(other.to_string()),
-            }
-        }
-    )*};
-}
-
-impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
-    type Error = ValueError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.0 {
-            Key::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-            Key::Text(Cow::Owned(text)) => visitor.visit_string(text),
-            Key::Int(value, _) => visitor.visit_i64(value),
-            Key::BigInt(value) => visitor.visit_u64(value),
-            Key::Bool(value) => visitor.visit_bool(value),
-            Key::Index(index) => visitor.visit_u64(index.into()),
-        }
-    }
-
-    parsed! {
-        deserialize_bool => visit_bool,
-        deserialize_i8 => visit_i64,
-        deserialize_i16 => visit_i64,
-        deserialize_i32 => visit_i64,
-        deserialize_i64 => visit_i64,
-        deserialize_u8 => visit_u64,
-        deserialize_u16 => visit_u64,
-        deserialize_u32 => visit_u64,
-        deserialize_u64 => visit_u64,
-    }
-
-    as_text! { deserialize_char deserialize_str deserialize_string }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value> {
-        match self.0 {
-            Key::Text(name) => visitor.visit_enum(CowStrDeserializer::new(name)),
-            Key::Index(index) => visitor.visit_enum(index.into_deserializer()),
-            _ => Err(ValueError::KeyNotText),
-        }
-    }
-
-    forward_to_deserialize_any! {
-        i128 u128 f32 f64 bytes byte_buf option unit unit_struct seq tuple tuple_struct map struct
-        identifier ignored_any
     }
 }

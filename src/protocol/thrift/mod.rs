@@ -38,112 +38,33 @@
 //! code or data. Thrift has no deadlines, and no way to say that a server stops.
 
 mod envelope;
+mod exception;
 mod find;
 mod idl;
+pub mod kind;
 mod pack;
 mod unpack;
 
 use byteorder::{BigEndian, ByteOrder};
+use serde::Deserialize;
 
 pub use idl::{Idl, IdlError};
 
 use self::envelope::{Envelope, Wrap};
 use self::find::MessageFinder;
-use self::idl::{Field, Function, Type};
+use self::idl::{Function, Type};
 use self::pack::Writer;
 use self::unpack::Reader;
 use super::emit::emit;
 use super::native::ValueError;
 use super::pull::Puller;
 use super::{
-    Answer, Arrived, Call, Calls, Finder, Framing, Message, Outcome, Outgoing, Packed, Protocol,
-    Request, Side, Transport,
+    Answer, Arrived, Call, Calls, Finder, Framing, Message, Outcome, Outgoing, Pack, Packed,
+    Protocol, Request, Side, Transport,
 };
 use crate::error::ProtocolError;
 use crate::message::Fault;
 use crate::value::Value;
-
-/// The kinds of values: the byte that stands before each.
-pub mod kind {
-    use crate::protocol::emit::Width;
-
-    /// No value: the end of a struct.
-    pub const STOP: u8 = 0;
-    /// One byte, 0 or 1.
-    pub const BOOL: u8 = 2;
-    /// An `i8`.
-    pub const BYTE: u8 = 3;
-    /// An `f64`, IEEE 754.
-    pub const DOUBLE: u8 = 4;
-    /// An `i16`.
-    pub const I16: u8 = 6;
-    /// An `i32`.
-    pub const I32: u8 = 8;
-    /// An `i64`.
-    pub const I64: u8 = 10;
-    /// Text or bytes: an `i32` length, that many bytes.
-    pub const STRING: u8 = 11;
-    /// Fields: a kind, an `i16` number, a value; then [`STOP`].
-    pub const STRUCT: u8 = 12;
-    /// Two kinds, an `i32` count, that many keys and values.
-    pub const MAP: u8 = 13;
-    /// As a list.
-    pub const SET: u8 = 14;
-    /// A kind, an `i32` count, that many values.
-    pub const LIST: u8 = 15;
-    /// Sixteen bytes.
-    pub const UUID: u8 = 16;
-
-    /// The kind as Thrift files name it, with an article.
-    pub fn name(kind: u8) -> &'static str {
-        match kind {
-            BOOL => "a bool",
-            BYTE => "a byte",
-            DOUBLE => "a double",
-            I16 => "an i16",
-            I32 => "an i32",
-            I64 => "an i64",
-            STRING => "a string",
-            STRUCT => "a struct",
-            MAP => "a map",
-            SET => "a set",
-            LIST => "a list",
-            UUID => "a uuid",
-            _ => "no kind of value",
-        }
-    }
-
-    /// The bytes of a value, where all of its kind have as many.
-    pub(super) fn size(kind: u8) -> Option<usize> {
-        match kind {
-            BOOL | BYTE => Some(1),
-            I16 => Some(2),
-            I32 => Some(4),
-            I64 | DOUBLE => Some(8),
-            UUID => Some(16),
-            _ => None,
-        }
-    }
-
-    pub(super) fn of_width(width: Width) -> u8 {
-        match width {
-            Width::I8 => BYTE,
-            Width::I16 => I16,
-            Width::I32 => I32,
-            Width::I64 => I64,
-        }
-    }
-}
-
-/// The types of application exceptions that are written here.
-mod exception {
-    pub(super) const UNKNOWN_METHOD: i32 = 1;
-    pub(super) const INVALID_MESSAGE_TYPE: i32 = 2;
-    pub(super) const BAD_SEQUENCE_ID: i32 = 4;
-    pub(super) const INTERNAL_ERROR: i32 = 6;
-    pub(super) const PROTOCOL_ERROR: i32 = 7;
-    pub(super) const UNSUPPORTED_CLIENT_TYPE: i32 = 10;
-}
 
 /// Thrift's binary protocol, with its limits.
 ///
@@ -187,22 +108,21 @@ impl Thrift {
         outcome: Outcome<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
-        let thrown = match &outcome {
-            Ok(_) => None,
-            Err(fault) => declared_exception(function, fault.code),
-        };
-        let kind = match (&outcome, thrown) {
-            (Err(_), None) => envelope::EXCEPTION,
-            _ => envelope::REPLY,
-        };
+        let thrown = |fault: &Fault| exception::declared(function, fault.code);
+        let is_reply = outcome.as_ref().map_or_else(|fault| thrown(fault).is_some(), |_| true);
+        let kind = if is_reply { envelope::REPLY } else { envelope::EXCEPTION };
         let start = envelope::begin(out, call.wrap, kind, call.name, call.seqid);
-        let body = match (outcome, thrown) {
-            (Ok(value), _) => self.pack_result(value, function, out),
-            (Err(fault), Some(field)) => self.pack_exception(&fault, field, out),
-            (Err(fault), None) => {
-                pack_application_exception(call.name, &fault, out);
-                Ok(())
-            }
+        let body = match outcome {
+            Ok(value) => self.pack_result(value, function, out),
+            Err(fault) => match thrown(&fault) {
+                Some(field) => {
+                    exception::pack_declared(&self.idl, self.max_depth, &fault, field, out)
+                }
+                None => {
+                    exception::pack_application(call.name, &fault, out);
+                    Ok(())
+                }
+            },
         };
         if let Err(error) = body {
             out.truncate(start);
@@ -213,7 +133,7 @@ impl Thrift {
 
     fn pack_result(
         &self,
-        value: &dyn super::Pack,
+        value: &dyn Pack,
         function: Option<&Function>,
         out: &mut Vec<u8>,
     ) -> Result<(), ValueError> {
@@ -224,30 +144,11 @@ impl Thrift {
         Ok(())
     }
 
-    fn pack_exception(
-        &self,
-        fault: &Fault,
-        field: &Field,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ValueError> {
-        let Type::Struct(index) = field.of else {
-            return Err(ValueError::Unfit(format!("{} is no exception", field.name)));
-        };
-        let fields = self.idl.fields(index);
-        let mut values = match &fault.data {
-            Value::Map(values) => values.clone(),
-            _ => Vec::new(),
-        };
-        values.retain(|(name, _)| fields.iter().any(|field| field.name == *name));
-        if let Some(name) = message_field(fields)
-            && values.iter().all(|(known, _)| known != name)
-        {
-            values.push((name.to_owned(), Value::from(&*fault.message)));
-        }
-        let mut writer = Writer::of_field(out, &self.idl, field.id, Some(&field.of));
-        emit(&mut writer, self.max_depth, &Value::Map(values))?;
-        writer.end();
-        Ok(())
+    /// An application exception about a message in which no call was found.
+    fn pack_refusal(&self, wrap: Wrap, fault: Fault, out: &mut Vec<u8>) {
+        let nobody = Envelope { wrap, kind: envelope::CALL, name: "", seqid: 0, body: &[] };
+        // A fault that cannot be packed leaves nothing to say.
+        let _ = self.pack_outcome(&nobody, None, Err(fault), out);
     }
 
     /// Finds what a reply's struct holds: field 0, or an exception. Other fields are passed over.
@@ -256,49 +157,32 @@ impl Thrift {
         mut body: &'a [u8],
         function: Option<&'a Function>,
     ) -> Result<Result<Reader<'a>, Fault>, ValueError> {
-        let thrown = |id| {
-            let mut throws = function.into_iter().flat_map(|function| &function.throws);
-            throws.find(|field| field.id == id)
-        };
         while let Some((&kind, rest)) = body.split_first()
             && kind != kind::STOP
         {
             let (id, value) = rest.split_at_checked(2).ok_or(ValueError::Truncated)?;
             let id = BigEndian::read_i16(id);
-            let reader =
-                |declared| Reader::of_value(kind, value, &self.idl, declared, self.max_depth);
+            let read = |declared| self.reader(kind, value, declared);
             if id == 0 {
-                return Ok(Ok(reader(function.and_then(|function| function.result.as_ref()))));
+                return Ok(Ok(read(function.and_then(|function| function.result.as_ref()))));
             }
             if kind == kind::STRUCT {
-                let declared = thrown(id).map(|field| &field.of);
-                let fields = self.read_value(reader(declared))?;
-                return Ok(Err(self.fault_of_exception(id, declared, fields)));
+                let declared = exception::declared(function, id.into()).map(|field| &field.of);
+                let fields = self.read_value(read(declared))?;
+                return Ok(Err(exception::fault(&self.idl, id, declared, fields)));
             }
             let length = find::skip(kind, value, self.max_depth)?;
             body = value.get(length..).unwrap_or_default();
         }
-        Ok(Ok(Reader::of_value(kind::STOP, &[], &self.idl, None, self.max_depth)))
+        Ok(Ok(self.reader(kind::STOP, &[], None)))
     }
 
-    fn fault_of_exception(&self, id: i16, declared: Option<&Type>, fields: Value) -> Fault {
-        let (mut values, name, message) = match (fields, declared) {
-            (Value::Map(values), Some(Type::Struct(index))) => {
-                let message = message_field(self.idl.fields(*index));
-                (values, self.idl.struct_name(*index).to_owned(), message)
-            }
-            (Value::Map(values), _) => (values, format!("exception {id}"), None),
-            _ => (Vec::new(), format!("exception {id}"), None),
-        };
-        let is_message = |(name, value): &(String, Value)| {
-            matches!(value, Value::Text(_)) && message.is_none_or(|message| name == message)
-        };
-        let text = match values.iter().position(is_message).map(|at| values.remove(at).1) {
-            Some(Value::Text(text)) => text,
-            _ => name,
-        };
-        let data = if values.is_empty() { Value::Null } else { Value::Map(values) };
-        Fault { code: id.into(), message: text, data }
+    fn reader<'a>(&'a self, kind: u8, value: &'a [u8], declared: Option<&'a Type>) -> Reader<'a> {
+        Reader::of_value(kind, value, &self.idl, declared, self.max_depth)
+    }
+
+    fn read_value(&self, mut reader: Reader<'_>) -> Result<Value, ValueError> {
+        Value::deserialize(&mut Puller::new(&mut reader, self.max_depth))
     }
 
     /// The arguments must fill the frame. Whoever found the end of an unframed message has walked
@@ -312,67 +196,6 @@ impl Thrift {
         }
         .map_err(|why| Fault::new(Fault::PARSE, why.to_string()))
     }
-
-    fn read_value(&self, mut reader: Reader<'_>) -> Result<Value, ValueError> {
-        serde::Deserialize::deserialize(&mut Puller::new(&mut reader, self.max_depth))
-    }
-
-    fn unpack_application_exception(&self, body: &[u8]) -> Result<Fault, ValueError> {
-        let reader = Reader::of_value(kind::STRUCT, body, &self.idl, None, self.max_depth);
-        let (mut message, mut number) = (String::new(), 0);
-        if let Value::Map(fields) = self.read_value(reader)? {
-            for field in fields {
-                match (field.0.as_str(), field.1) {
-                    ("1", Value::Text(text)) => message = text,
-                    ("2", Value::Int(value)) => number = i32::try_from(value).unwrap_or(0),
-                    _ => {}
-                }
-            }
-        }
-        let code = match number {
-            exception::UNKNOWN_METHOD => Fault::NO_SUCH_PROCEDURE,
-            exception::INVALID_MESSAGE_TYPE..=exception::BAD_SEQUENCE_ID => Fault::INVALID_CALL,
-            exception::PROTOCOL_ERROR => Fault::WRONG_ARGUMENTS,
-            8..=exception::UNSUPPORTED_CLIENT_TYPE => Fault::INVALID_CALL,
-            _ => Fault::INTERNAL,
-        };
-        if message.is_empty() {
-            message = format!("application exception {number}");
-        }
-        Ok(Fault::new(code, message))
-    }
-}
-
-fn declared_exception(function: Option<&Function>, code: i32) -> Option<&Field> {
-    let id = i16::try_from(code).ok().filter(|id| *id > 0)?;
-    function?.throws.iter().find(|field| field.id == id)
-}
-
-/// The field of an exception that people read.
-fn message_field(fields: &[Field]) -> Option<&str> {
-    let texts = || fields.iter().filter(|field| field.of == Type::Text);
-    let found = texts().find(|field| field.name == "message").or_else(|| texts().next())?;
-    Some(&found.name)
-}
-
-/// `TApplicationException`: `{1: string message, 2: i32 type}`.
-fn pack_application_exception(procedure: &str, fault: &Fault, out: &mut Vec<u8>) {
-    let (kind, message) = match fault.code {
-        // Apache Thrift's own words.
-        Fault::NO_SUCH_PROCEDURE => {
-            (exception::UNKNOWN_METHOD, &*format!("Unknown function {procedure}"))
-        }
-        Fault::INVALID_CALL => (exception::INVALID_MESSAGE_TYPE, &*fault.message),
-        Fault::PARSE | Fault::WRONG_ARGUMENTS => (exception::PROTOCOL_ERROR, &*fault.message),
-        _ => (exception::INTERNAL_ERROR, &*fault.message),
-    };
-    out.extend_from_slice(&[kind::STRING, 0, 1]);
-    // A message that long is refused with the whole.
-    out.extend_from_slice(&(message.len() as u32).to_be_bytes());
-    out.extend_from_slice(message.as_bytes());
-    out.extend_from_slice(&[kind::I32, 0, 2]);
-    out.extend_from_slice(&kind.to_be_bytes());
-    out.push(kind::STOP);
 }
 
 impl Framing for Thrift {
@@ -384,9 +207,7 @@ impl Framing for Thrift {
     /// An exception without a procedure's name; unframed, since nobody knows what the client reads.
     fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {
         let wrap = Wrap { framed: false, strict: true };
-        let nobody = Envelope { wrap, kind: envelope::CALL, name: "", seqid: 0, body: &[] };
-        // A fault that cannot be packed leaves nothing to say.
-        let _ = self.pack_outcome(&nobody, None, Err(fault.clone()), out);
+        self.pack_refusal(wrap, fault.clone(), out);
     }
 }
 
@@ -408,9 +229,7 @@ impl Protocol for Thrift {
             Ok(call) => call,
             Err(error) if wrap.framed => {
                 // The frame says where the next message begins.
-                let nobody = Envelope { wrap, kind: envelope::CALL, name: "", seqid: 0, body: &[] };
-                let fault = Fault::new(Fault::PARSE, error.to_string());
-                let _ = self.pack_outcome(&nobody, None, Err(fault), out);
+                self.pack_refusal(wrap, Fault::new(Fault::PARSE, error.to_string()), out);
                 return Ok(());
             }
             Err(error) => return Err(ProtocolError::Malformed(error)),
@@ -501,8 +320,8 @@ impl Protocol for Thrift {
                 }
             }
             envelope::EXCEPTION => {
-                let fault = self.unpack_application_exception(reply.body);
-                let fault = fault.map_err(ProtocolError::Malformed)?;
+                let fields = self.read_value(self.reader(kind::STRUCT, reply.body, None));
+                let fault = exception::application_fault(fields.map_err(ProtocolError::Malformed)?);
                 deliver(match (id, reply.name) {
                     (0, "") => Arrived::Refused(fault),
                     _ => Arrived::Outcome { id, outcome: Err(fault) },

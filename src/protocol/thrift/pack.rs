@@ -9,7 +9,8 @@ use byteorder::{BigEndian, ByteOrder};
 
 use super::idl::{Field, Idl, Type};
 use super::kind;
-use crate::protocol::emit::{Emit, Key, Shape, Width};
+use crate::protocol::emit::{Emit, Shape, Width};
+use crate::protocol::key::Key;
 use crate::protocol::native::ValueError;
 
 type Result<T = ()> = std::result::Result<T, ValueError>;

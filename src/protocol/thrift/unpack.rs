@@ -11,7 +11,8 @@ use byteorder::{BigEndian, ByteOrder};
 use super::find::skip;
 use super::idl::{Field, Idl, Type};
 use super::kind;
-use crate::protocol::emit::{Key, Width};
+use crate::protocol::emit::Width;
+use crate::protocol::key::Key;
 use crate::protocol::native::ValueError;
 use crate::protocol::pull::{Event, Hint, Pull};
 
