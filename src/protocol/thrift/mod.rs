@@ -39,6 +39,7 @@
 
 mod envelope;
 mod exception;
+pub mod explain;
 mod find;
 mod idl;
 pub mod kind;
