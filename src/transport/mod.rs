@@ -2,6 +2,8 @@
 //! because both are connected sockets to the operating system.
 
 mod buffer;
+#[cfg(feature = "http")]
+pub(crate) mod http;
 mod lifeline;
 pub(crate) mod memory;
 pub(crate) mod tcp;
@@ -133,6 +135,13 @@ impl Connection {
     /// Ends both directions; a read that blocks on another thread returns.
     pub(crate) fn shut_down(&self) {
         let _ = shutdown(&self.socket, Shutdown::Both);
+    }
+
+    /// Whether the server was told to stop.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_told_to_stop(&self) -> bool {
+        let told = |lifeline| wait_for(lifeline, PollFlags::IN, Some(Instant::now()));
+        self.lifeline.as_ref().is_some_and(|lifeline| matches!(told(lifeline), Ok(Wake::Ready)))
     }
 
     /// Waits until the socket is ready, the server stops, or the deadline.
