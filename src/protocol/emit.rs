@@ -7,7 +7,8 @@
 
 use serde::ser::{self, Serialize};
 
-use super::key::{Key, KeyEmitter};
+pub(crate) use super::key::Key;
+use super::key::KeyEmitter;
 use super::native::ValueError;
 
 type Result<T = ()> = std::result::Result<T, ValueError>;
@@ -61,7 +62,7 @@ pub(crate) trait Emit {
 }
 
 /// The smallest signed integer that holds every value of a Rust integer type: 16 bits for `u8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Width {
     I8,
     I16,

@@ -15,7 +15,7 @@ use super::native::ValueError;
 type Result<T = ()> = std::result::Result<T, ValueError>;
 
 /// A map's key, or a struct's field.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Key<'a> {
     Text(Cow<'a, str>),
     /// Every value of its Rust type fits into the width; when unpacking, this value does.

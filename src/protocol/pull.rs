@@ -4,6 +4,7 @@
 //! Rust side expects, because some wires do not say what their bytes are.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::de::value::{CowStrDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
@@ -116,7 +117,7 @@ impl<'de, P: Pull<'de> + ?Sized> Puller<'_, P> {
             Event::Variant(index) => visitor.visit_u64(index.into()),
             Event::List => {
                 self.descend()?;
-                let mut items = Contents { puller: self, ended: false };
+                let mut items = Contents { puller: self, ended: false, seen: None };
                 let value = visitor.visit_seq(&mut items)?;
                 items.close()?;
                 self.depth += 1;
@@ -124,7 +125,9 @@ impl<'de, P: Pull<'de> + ?Sized> Puller<'_, P> {
             }
             Event::Map => {
                 self.descend()?;
-                let mut entries = Contents { puller: self, ended: false };
+                // A struct's own code refuses a field that comes twice.
+                let seen = (!matches!(hint, Hint::Struct(_))).then(HashSet::new);
+                let mut entries = Contents { puller: self, ended: false, seen };
                 let value = visitor.visit_map(&mut entries)?;
                 if !entries.ended && entries.puller.wire.key()?.is_some() {
                     return Err(ValueError::Unfit("more entries than expected".to_owned()));
@@ -249,12 +252,14 @@ impl<'de, P: Pull<'de> + ?Sized> de::Deserializer<'de> for &mut Puller<'_, P> {
 }
 
 /// What is left of the container that was opened last.
-struct Contents<'c, 'p, P: ?Sized> {
+struct Contents<'c, 'p, 'de, P: ?Sized> {
     puller: &'c mut Puller<'p, P>,
     ended: bool,
+    /// The keys so far, where it matters that none comes twice.
+    seen: Option<HashSet<Key<'de>>>,
 }
 
-impl<'de, P: Pull<'de> + ?Sized> Contents<'_, '_, P> {
+impl<'de, P: Pull<'de> + ?Sized> Contents<'_, '_, 'de, P> {
     /// Checks that a list's visitor took all of it.
     fn close(&mut self) -> Result {
         if !self.ended && self.puller.wire.item()? {
@@ -264,7 +269,7 @@ impl<'de, P: Pull<'de> + ?Sized> Contents<'_, '_, P> {
     }
 }
 
-impl<'de, P: Pull<'de> + ?Sized> de::SeqAccess<'de> for Contents<'_, '_, P> {
+impl<'de, P: Pull<'de> + ?Sized> de::SeqAccess<'de> for Contents<'_, '_, 'de, P> {
     type Error = ValueError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
@@ -273,12 +278,17 @@ impl<'de, P: Pull<'de> + ?Sized> de::SeqAccess<'de> for Contents<'_, '_, P> {
     }
 }
 
-impl<'de, P: Pull<'de> + ?Sized> de::MapAccess<'de> for Contents<'_, '_, P> {
+impl<'de, P: Pull<'de> + ?Sized> de::MapAccess<'de> for Contents<'_, '_, 'de, P> {
     type Error = ValueError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         let key = if self.ended { None } else { self.puller.wire.key()? };
         self.ended = key.is_none();
+        if let (Some(key), Some(seen)) = (&key, &mut self.seen)
+            && !seen.insert(key.clone())
+        {
+            return Err(ValueError::Unfit(format!("{:?} is given twice", key.to_string())));
+        }
         key.map(|key| seed.deserialize(KeyDeserializer(key))).transpose()
     }
 
