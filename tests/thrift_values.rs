@@ -242,7 +242,6 @@ fn a_struct_s_field_may_have_two_names_and_an_enum_no_place() {
     let thrift = Thrift::default();
     #[derive(Deserialize, Debug)]
     enum Two {
-        #[expect(dead_code)]
         Only,
     }
     let error = there_and_back::<Two>(&thrift, &1_i32).unwrap_err();

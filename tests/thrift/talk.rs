@@ -119,6 +119,11 @@ impl Talk {
         self.connection.send(bytes).unwrap();
     }
 
+    /// Sends nothing more.
+    pub fn finish(&self) {
+        self.connection.finish_sending();
+    }
+
     /// Sends bytes, and compares what comes back.
     #[track_caller]
     pub fn ask(&self, call: &[u8], reply: &[u8]) {

@@ -37,11 +37,11 @@ impl Wrap {
     /// a frame, in which a header begins with its version or with a name's length, so with 80 or
     /// 00; or they are the length of a name, which begins with a letter.
     pub(super) fn detect(bytes: &[u8]) -> Result<Option<Wrap>, ProtocolError> {
-        let begins = |at: usize| bytes.iter().skip(at).zip(VERSION_1).all(|(a, b)| *a == b);
+        let is_version = bytes.iter().zip(VERSION_1).all(|(byte, version)| *byte == version);
         match bytes {
-            [0x80..=0xff, ..] if !begins(0) => {
-                Err(ProtocolError::WrongMagic(bytes[..bytes.len().min(4)].to_vec()))
-            }
+            // A letter where a length should be: this is another protocol.
+            [b' '..=b'~', ..] => Err(wrong_magic(bytes)),
+            [0x80..=0xff, ..] if !is_version => Err(wrong_magic(bytes)),
             [] | [_] | [_, _] | [_, _, _] | [_, _, _, _] => Ok(None),
             [0x80, ..] => Ok(Some(Wrap { framed: false, strict: true })),
             [_, _, _, _, 0x80, ..] => Ok(Some(Wrap { framed: true, strict: true })),
@@ -57,6 +57,10 @@ impl Wrap {
         let name = BigEndian::read_u32(bytes.get(before..before + 4)?);
         Some((before + 4 + after).saturating_add(name as usize))
     }
+}
+
+fn wrong_magic(bytes: &[u8]) -> ProtocolError {
+    ProtocolError::WrongMagic(bytes[..bytes.len().min(4)].to_vec())
 }
 
 /// A whole message, taken apart.

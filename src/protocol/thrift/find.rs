@@ -44,10 +44,6 @@ impl Finder for MessageFinder {
                 return self.find_frame(buffered);
             }
             let Some(header) = wrap.header_length(buffered) else { return Ok(None) };
-            if header > self.max_message && !wrap.strict {
-                // Letters where a length should be: this is another protocol.
-                return Err(ProtocolError::WrongMagic(buffered[..4].to_vec()));
-            }
             self.walk = Some(Walk::through_struct(header, self.max_message, self.max_depth));
         }
         let Some(walk) = &mut self.walk else { return Ok(None) };
