@@ -227,6 +227,8 @@ impl HttpWire {
             Ok(())
         } else if !status.is_success() && !is_ours {
             Err(ProtocolError::Status(status.as_u16()))
+        } else if body.is_empty() {
+            Err(ProtocolError::NoOutcome)
         } else {
             let head = Some(Head { path: self.path.path(), headers: &parts.headers, call });
             let message = Message { bytes: &body, head };
@@ -242,7 +244,7 @@ impl HttpWire {
         };
         let why = match unpacked {
             Ok(()) => ProtocolError::NoOutcome,
-            Err(why) if is_ours || !status.is_success() => why,
+            Err(why) if is_ours || !status.is_success() || body.is_empty() => why,
             Err(_) => ProtocolError::MediaType(match media_type {
                 Some(media_type) => String::from_utf8_lossy(media_type.as_bytes()).into_owned(),
                 None => String::new(),

@@ -1,9 +1,11 @@
 //! HTTP/1.1 as bare bytes, which knows nothing of the library's own.
 
-use std::io::{Read, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
-use super::PATIENCE;
+use super::{PATIENCE, eventually};
 
 /// One connection. Nothing on it blocks for longer than [`PATIENCE`].
 pub struct HttpRaw {
@@ -75,8 +77,16 @@ impl HttpRaw {
         self.next_response().expect("a response")
     }
 
-    /// The next head and as many bytes of body as it says; nothing at the end of the connection.
+    /// The next response; nothing at the end of the connection.
     pub fn next_response(&mut self) -> Option<Response> {
+        let (head, body) = self.next_message()?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        Some(Response { status: status.expect("a status"), head, body })
+    }
+
+    /// The next head, in lower case, and as many bytes of body as it says; nothing at the end of
+    /// the connection.
+    pub fn next_message(&mut self) -> Option<(String, String)> {
         let head = loop {
             match self.came.windows(4).position(|four| four == b"\r\n\r\n") {
                 Some(end) => break self.take(end + 4),
@@ -86,19 +96,50 @@ impl HttpRaw {
             }
         };
         let head = head.to_ascii_lowercase();
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
         let length = length.map_or(0, |length| length.parse().expect("a length"));
         while self.came.len() < length {
             assert!(self.more(), "half a body");
         }
         let body = self.take(length);
-        Some(Response { status: status.expect("a status"), head, body })
+        Some((head, body))
     }
 
     /// Whether the connection ends without another byte, however rudely.
     pub fn is_over(&mut self) -> bool {
         self.came.is_empty() && !self.more() && self.came.is_empty()
+    }
+
+    /// What one read brings, if nothing is waiting to be taken.
+    pub fn read_once(&mut self) -> String {
+        assert!(self.came.is_empty() && self.more());
+        self.take(self.came.len())
+    }
+
+    /// Waits until the server has read all that was sent: the kernel holds nothing back for it.
+    pub fn is_read(&self) {
+        let (ours, theirs) = (self.stream.local_addr(), self.stream.peer_addr());
+        let port =
+            |address: io::Result<SocketAddr>| format!(":{:04X}", address.expect("TCP").port());
+        let (ours, theirs) = (port(ours), port(theirs));
+        eventually("the server's read", || {
+            let table = fs::read_to_string("/proc/net/tcp").expect("/proc is there");
+            table.lines().any(|line| {
+                let fields: Vec<_> = line.split_whitespace().collect();
+                fields[1].ends_with(&theirs)
+                    && fields[2].ends_with(&ours)
+                    && fields[4].ends_with(":00000000")
+            })
+        });
+    }
+
+    /// Whether nothing comes for a moment.
+    pub fn is_silent(&mut self, moment: Duration) -> bool {
+        self.stream.set_read_timeout(Some(moment)).expect("a socket");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        peeked
+            .is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 
     /// Reads once; not at the connection's end.
@@ -109,7 +150,7 @@ impl HttpRaw {
                 self.came.extend(&bytes[..count]);
                 count > 0
             }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) => panic!("nothing came: {error}"),
         }
     }

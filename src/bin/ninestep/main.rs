@@ -2,6 +2,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used)]
 
 mod call;
+mod protocol;
 mod serve;
 mod tour;
 mod trace;

@@ -12,6 +12,7 @@ use ninestep::{
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::protocol::Protocol;
 use crate::trace::JsonLines;
 
 /// What `ninestep serve` is told.
@@ -27,6 +28,9 @@ pub(crate) struct Serve {
     /// How `--strategy process` starts a process: spawn, unless told otherwise.
     #[arg(long)]
     start: Option<Start>,
+    /// How calls and their outcomes look as bytes.
+    #[arg(long, default_value = "native")]
+    protocol: Protocol,
     /// Offer `panic`, `abort`, `overflow`, `leak` and `spin` too.
     #[arg(long)]
     with_trouble: bool,
@@ -61,6 +65,7 @@ Procedures:
 
 Examples:
   ninestep serve
+  ninestep serve --protocol json-rpc
   ninestep serve --listen 127.0.0.1:0 --strategy process --start fork --trace";
 
 impl Serve {
@@ -78,7 +83,8 @@ impl Serve {
 
     fn serve(&self) -> Result<()> {
         let trouble = if self.with_trouble { demo::trouble() } else { Procedures::new() };
-        let mut server = Server::new(demo::procedures().and(trouble));
+        let server = Server::new(demo::procedures().and(trouble));
+        let mut server = self.protocol.server(server);
         if self.trace {
             server = server.observer(Arc::new(JsonLines));
         }
