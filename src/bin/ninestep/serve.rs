@@ -28,8 +28,7 @@ pub(crate) struct Serve {
     /// How `--strategy process` starts a process: spawn, unless told otherwise.
     #[arg(long)]
     start: Option<Start>,
-    /// How calls and their outcomes look as bytes.
-    #[arg(long, default_value = "native")]
+    #[command(flatten)]
     protocol: Protocol,
     /// Offer `panic`, `abort`, `overflow`, `leak` and `spin` too.
     #[arg(long)]
@@ -66,6 +65,7 @@ Procedures:
 Examples:
   ninestep serve
   ninestep serve --protocol json-rpc
+  ninestep serve --protocol thrift --idl demo.thrift
   ninestep serve --listen 127.0.0.1:0 --strategy process --start fork --trace";
 
 impl Serve {
@@ -74,6 +74,9 @@ impl Serve {
         if self.start.is_some() && self.strategy != StrategyName::Process {
             let error = "--start says how a process is started, and this strategy starts none";
             return crate::failed(error, "add --strategy process, or leave --start out");
+        }
+        if let Some(code) = self.protocol.mistake() {
+            return code;
         }
         match self.serve() {
             Ok(()) => ExitCode::SUCCESS,
