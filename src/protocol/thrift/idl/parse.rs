@@ -129,8 +129,8 @@ impl<'t> File<'_, 't> {
             self.at += 1;
             match word {
                 "include" => self.include()?,
-                "cpp_include" => self.at += 1,
-                "namespace" => self.at += 2,
+                "cpp_include" => self.pass_over(1)?,
+                "namespace" => self.pass_over(2)?,
                 "const" => {
                     self.of_type(MAX_DEPTH)?;
                     self.word("a name")?;
@@ -357,6 +357,14 @@ impl<'t> File<'_, 't> {
         named.cloned()
     }
 
+    fn pass_over(&mut self, count: usize) -> Result<(), IdlError> {
+        let mut tokens = (0..count).map(|_| self.token());
+        if tokens.any(|token| token.is_none()) {
+            return Err(self.unexpected("a name"));
+        }
+        Ok(())
+    }
+
     /// Passes over `= value`.
     fn default_value(&mut self) -> Result<(), IdlError> {
         if !self.is_mark('=') {
@@ -396,9 +404,13 @@ impl<'t> File<'_, 't> {
     }
 
     fn number<T: TryFrom<i64>>(&mut self, word: &str) -> Result<T, IdlError> {
-        let number = match word.strip_prefix("0x") {
-            Some(digits) => i64::from_str_radix(digits, 16).ok(),
-            None => word.parse().ok(),
+        let (sign, digits) = match word.strip_prefix('-') {
+            Some(digits) => ("-", digits),
+            None => ("", word.strip_prefix('+').unwrap_or(word)),
+        };
+        let number = match digits.strip_prefix("0x") {
+            Some(digits) => i64::from_str_radix(&format!("{sign}{digits}"), 16).ok(),
+            None => format!("{sign}{digits}").parse().ok(),
         };
         let number = number.and_then(|number| T::try_from(number).ok());
         number.ok_or_else(|| {
