@@ -20,7 +20,8 @@ pub fn python() -> Option<&'static Path> {
     if std::env::var_os("NINESTEP_SKIP_PEERS").is_some_and(|skip| skip == "1") {
         // Past the test harness, which shows what `eprintln!` says only when a test fails.
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        let _ = writeln!(io::stderr(), "{test}: SKIPPED, because NINESTEP_SKIP_PEERS is 1");
+        let line = format!("{test}: SKIPPED, because NINESTEP_SKIP_PEERS is 1\n");
+        let _ = io::stderr().write_all(line.as_bytes());
         return None;
     }
     Some(PYTHON.get_or_init(environment))

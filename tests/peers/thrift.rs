@@ -1,6 +1,8 @@
 //! thriftpy2 and Apache Thrift, buffered and framed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
 
 use ninestep::protocol::thrift::{Idl, Thrift};
 use ninestep::{Channel, ClientStub, Error, Fault, Server, ThreadPerConnection, Value};
@@ -19,6 +21,14 @@ fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
     SYSTEMS.into_iter().flat_map(|system| TRANSPORTS.map(|transport| (system, transport)))
 }
 
+/// Runs a role of the script with every system and transport, each of which prints the same.
+#[track_caller]
+fn all_print(python: &Path, role: &str, server: SocketAddr, lines: &str) {
+    let all = pairs().map(|(system, transport)| format!("{system} {transport}\n{lines}"));
+    let printed = run(python, SCRIPT, &[role, &server.to_string()]);
+    assert_eq!(printed, all.collect::<String>());
+}
+
 #[test]
 fn their_clients_get_every_outcome_under_every_strategy() {
     let Some(python) = python() else { return };
@@ -26,16 +36,14 @@ fn their_clients_get_every_outcome_under_every_strategy() {
         let idl = file("demo.thrift");
         let speaks = ["--protocol", "thrift", "--idl", idl.to_str().unwrap()];
         let server = ServerProcess::serve(&[strategy, &speaks].concat());
-        for (system, transport) in pairs() {
-            let address = server.address().to_string();
-            assert_eq!(
-                run(python, SCRIPT, &["demo", system, transport, &address]),
-                "15\n-21\n2.5\npong\nHi Jürgen 🦀!\nNone\nDivideByZero: division by zero\n\
-                 Overflow: overflow\nTApplicationException: 1: Unknown function nowhere\n\
-                 TApplicationException: 6: panic failed inside\n3\n",
-                "{system}, {transport}, {strategy:?}"
-            );
-        }
+        all_print(
+            python,
+            "demo",
+            server.address(),
+            "15\n-21\n2.5\npong\nHi Jürgen 🦀!\nNone\nDivideByZero: division by zero\n\
+             Overflow: overflow\nTApplicationException: 1: Unknown function nowhere\n\
+             TApplicationException: 6: panic failed inside\n3\n",
+        );
     }
 }
 
@@ -44,17 +52,15 @@ fn their_clients_send_and_get_every_type() {
     let Some(python) = python() else { return };
     let server = Server::new(procedures()).protocol(thrift());
     let server = ServerThread::run(server, ThreadPerConnection::default());
-    for (system, transport) in pairs() {
-        let address = server.address().to_string();
-        assert_eq!(
-            run(python, SCRIPT, &["client", system, transport, &address]),
-            "15\n2.5\nDivideByZero: division by zero\npong\n Login successful !\nNone\nNone\n\
-             NotFound: 404: not there\nTrue\n[5, 1]\n[('a', [(1, -2, None), (3, 4, 'z')])]\n\
-             TApplicationException: 6: panic failed inside\n\
-             TApplicationException: 1: Unknown function nowhere\n3\n",
-            "{system}, {transport}"
-        );
-    }
+    all_print(
+        python,
+        "client",
+        server.address(),
+        "15\n2.5\nDivideByZero: division by zero\npong\n Login successful !\nNone\nNone\n\
+         NotFound: 404: not there\nTrue\n[5, 1]\n[('a', [(1, -2, None), (3, 4, 'z')])]\n\
+         TApplicationException: 6: panic failed inside\n\
+         TApplicationException: 1: Unknown function nowhere\n3\n",
+    );
 }
 
 #[derive(Serialize, Deserialize, Debug, PartialEq)]
@@ -156,14 +162,12 @@ fn the_example_serves_the_tutorials_clients() {
     assert_eq!(run(python, "thrift/rpc_client.py", &[host, port]), "pong\n Login successful !\n");
 
     let server = serve("calculator");
-    for (system, transport) in pairs() {
-        let arguments = ["calculator", system, transport, &server.address().to_string()];
-        assert_eq!(
-            run(python, SCRIPT, &arguments),
-            "15\n5\n50\n2.5\nDivideByZero: division by zero\necho\nTrue\nNone\n",
-            "{system}, {transport}"
-        );
-    }
+    all_print(
+        python,
+        "calculator",
+        server.address(),
+        "15\n5\n50\n2.5\nDivideByZero: division by zero\necho\nTrue\nNone\n",
+    );
 }
 
 #[test]

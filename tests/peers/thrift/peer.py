@@ -1,6 +1,6 @@
-"""Clients and a server, with thriftpy2 or Apache Thrift.
+"""Clients and a server, with thriftpy2 and Apache Thrift.
 
-    peer.py client|demo|calculator thriftpy2|apache buffered|framed ADDR
+    peer.py client|demo|calculator ADDR           every system with every transport
     peer.py server thriftpy2|apache buffered|framed
 """
 import pathlib
@@ -148,10 +148,12 @@ CLIENTS = {
 }
 
 if __name__ == '__main__':
-    role, system, transport, *address = sys.argv[1:]
+    role, *arguments = sys.argv[1:]
     file, service, work = CLIENTS.get(role, CLIENTS['client'])
-    t = load(system, pathlib.Path(__file__).with_name(file))
-    if role == 'server':
-        serve(system, t.All, Handler(t), transport)
-    else:
-        work(t, connect(system, getattr(t, service), *address, transport))
+    for system in ['thriftpy2', 'apache']:
+        t = load(system, pathlib.Path(__file__).with_name(file))
+        if arguments[0] == system:
+            serve(system, t.All, Handler(t), arguments[1])
+        for transport in [] if role == 'server' else TRANSPORTS:
+            print(system, transport)
+            work(t, connect(system, getattr(t, service), arguments[0], transport))
