@@ -28,8 +28,7 @@ pub(crate) struct Serve {
     /// How `--strategy process` starts a process: spawn, unless told otherwise.
     #[arg(long)]
     start: Option<Start>,
-    /// How calls and their outcomes look as bytes.
-    #[arg(long, default_value = "native")]
+    #[command(flatten)]
     protocol: Protocol,
     /// Offer `panic`, `abort`, `overflow`, `leak` and `spin` too.
     #[arg(long)]
@@ -68,6 +67,7 @@ Procedures:
 Examples:
   ninestep serve
   ninestep serve --protocol json-rpc
+  ninestep serve --protocol thrift --idl demo.thrift
   ninestep serve --listen 127.0.0.1:0 --strategy process --start fork --trace";
 
 impl Serve {
@@ -76,6 +76,9 @@ impl Serve {
         if self.start.is_some() && self.strategy != StrategyName::Process {
             let error = "--start says how --strategy process starts them; others have no choice";
             return crate::failed(error, "add --strategy process, or leave --start out");
+        }
+        if let Some(code) = self.protocol.mistake() {
+            return code;
         }
         match self.serve() {
             Ok(()) => ExitCode::SUCCESS,
