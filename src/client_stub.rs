@@ -176,6 +176,7 @@ impl ClientStub {
         Batch { stub: self, request: Request::default(), whole: 0 }
     }
 
+    // ANCHOR: pack
     /// Steps 1 and 2. The outcome may come as soon as the bytes are sent, so the call is noted
     /// before.
     fn pack<T>(
@@ -196,6 +197,7 @@ impl ClientStub {
         self.wire.pack(out, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
         Ok(pending)
     }
+    // ANCHOR_END: pack
 
     fn pack_notification(
         &self,

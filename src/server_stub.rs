@@ -234,12 +234,14 @@ impl<'a> ServerStub<'a> {
         connection.wait(PollFlags::IN, Some(deadline)).map_err(failed)
     }
 
+    // ANCHOR: ended
     fn ended(&self) -> Result<Received> {
         match self.input.unread().len() {
             0 => Ok(Received::Closed),
             torn => Err(ProtocolError::Torn(torn).into()),
         }
     }
+    // ANCHOR_END: ended
 
     /// Tells the client that the server goes, and which calls it did not execute.
     fn leave(&mut self) {

@@ -82,6 +82,7 @@ impl Wire {
         self.closed.load(Ordering::SeqCst)
     }
 
+    // ANCHOR: next-id
     /// A number for a call; 0 belongs to the connection.
     pub(crate) fn next_id(&self) -> u32 {
         loop {
@@ -92,6 +93,7 @@ impl Wire {
             }
         }
     }
+    // ANCHOR_END: next-id
 
     /// Whether no number has come twice, so that a call need not be noted to be told from others.
     pub(crate) fn has_fresh_ids(&self) -> bool {
@@ -229,6 +231,7 @@ impl Wire {
         lock(&self.pending).all()
     }
 
+    // ANCHOR: fill
     /// Fills a noted call's slot and wakes its caller; a call that was given up is nobody's.
     fn fill(&self, id: u32, fill: impl FnOnce(&dyn Deliver)) {
         let Some(slot) = lock(&self.pending).take(id) else {
@@ -238,6 +241,7 @@ impl Wire {
         let caller = lock(&self.pending).unpark(id);
         caller.as_ref().map(Thread::unpark);
     }
+    // ANCHOR_END: fill
 }
 
 /// The right to read. Whoever gives it up, for whatever reason, wakes the next.
@@ -293,6 +297,7 @@ impl<'a> Leading<'a> {
             }
             Some(_) => {}
         }
+        // ANCHOR: read-once
         let news = News { wire, own: *own };
         while !input.unread().is_empty()
             && let Some(message) = finder.find(input.unread())?
@@ -302,6 +307,7 @@ impl<'a> Leading<'a> {
                 .unpack(Message::new(bytes), &mut |arrived| news.deliver(arrived, bytes))?;
             input.consume(message.end);
         }
+        // ANCHOR_END: read-once
         Ok(())
     }
 
@@ -310,6 +316,7 @@ impl<'a> Leading<'a> {
     }
 }
 
+// ANCHOR: pass-on
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
         if self.reader.take().is_some() {
@@ -317,6 +324,7 @@ impl Drop for Leading<'_> {
         }
     }
 }
+// ANCHOR_END: pass-on
 
 /// Hands on what was read.
 struct News<'a> {

@@ -112,14 +112,14 @@ fn csv_holds_every_number() {
     report::write(&sample(), &out).unwrap();
     let read = |name: &str| fs::read_to_string(out.join(name)).unwrap();
     assert_eq!(
-        read("shared-state.csv"),
+        read("connections.csv"),
         "strategy,at,quantity,unit,median,least,most,runs,cannot_run,remedy\n\
-         single,,highest count seen,,100.0,100.0,100.0,1,,\n\
-         thread,,highest count seen,,100.0,100.0,100.0,1,,\n\
-         thread-pool,,highest count seen,,100.0,100.0,100.0,1,,\n\
-         process-fork,,highest count seen,,1.0,1.0,1.0,1,,\n\
-         process-spawn,,highest count seen,,1.0,1.0,1.0,1,,\n\
-         process-pool,,highest count seen,,25.0,25.0,25.0,1,,\n"
+         single,,connections,connections/s,15200.0,14440.0,15880.0,5,,\n\
+         thread,,connections,connections/s,9100.0,8811.0,9760.0,5,,\n\
+         thread-pool,,connections,connections/s,15900.0,15510.0,16730.0,5,,\n\
+         process-fork,,connections,connections/s,4700.0,4351.0,4834.0,5,,\n\
+         process-spawn,,connections,connections/s,890.0,841.0,942.1,5,,\n\
+         process-pool,,connections,connections/s,9900.0,9640.0,10350.0,5,,\n"
     );
     let clients = read("clients.csv");
     let mut lines = clients.lines();
@@ -263,7 +263,7 @@ fn the_page_holds_the_survival_table() {
         "8 of 8 alive",
         "0 of 8 alive",
         "fresh: no answer",
-        "left: memory 320 MiB",
+        "left: memory (320 MiB)",
         "the limit of memory was refused",
         "ulimit -v unlimited",
     ] {
@@ -386,8 +386,8 @@ fn advice_is_the_same_in_the_page_and_in_the_terminal() {
     let page = text(&elements(&html(&results, "advice")));
     let tables = report::tables(&results);
     for (page_has, terminal_has) in [
-        (": 1.7 × thread in connections", "1.7 × thread"),
-        (": 0.098 × thread in connections", "0.098 × thread"),
+        (": 1.7 × thread (connections)", "1.7 × thread"),
+        (": 0.098 × thread (connections)", "0.098 × thread"),
         ("When this is the wrong choice", "wrong for"),
     ] {
         assert!(page.contains(page_has), "{page_has}\n{page}");

@@ -16,6 +16,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use ninestep::{Channel, ClientStub};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 const MOST_LINES: usize = 79;
@@ -68,7 +69,7 @@ fn executable(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let is_old = |name: &str| !is_fresh(&build_folder().join("examples").join(name));
-        if runs().iter().any(|(_, program, _)| is_old(program)) {
+        if runs().iter().any(|(_, program, _)| is_old(program)) || is_old("first_server") {
             build();
         }
     });
@@ -239,7 +240,7 @@ fn masks_leave_everything_else() {
     }
 }
 
-/// `02_packing_by_hand serve`, for as long as the value lives.
+/// An example that serves, `02_packing_by_hand serve` or another, for as long as the value lives.
 struct LessonServer {
     server: Child,
     output: BufReader<std::process::ChildStdout>,
@@ -248,7 +249,11 @@ struct LessonServer {
 
 impl LessonServer {
     fn start() -> LessonServer {
-        let mut server = start("02_packing_by_hand", &["serve", "127.0.0.1:0"]);
+        LessonServer::of("02_packing_by_hand", &["serve", "127.0.0.1:0"])
+    }
+
+    fn of(example: &str, arguments: &[&str]) -> LessonServer {
+        let mut server = start(example, arguments);
         let mut output = BufReader::new(server.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
@@ -363,4 +368,13 @@ fn the_lesson_client_calls_the_lesson_server() {
         results,
         ["  = 2.6666667", "  error: division by zero", "  error: no such procedure", "  = 8"]
     );
+}
+
+#[test]
+fn a_first_server_serves() {
+    let server = LessonServer::of("first_server", &["127.0.0.1:0"]);
+    let channel = Channel::new(&server.address).call_timeout(MOST_TIME);
+    let stub = ClientStub::new(&channel).unwrap();
+    assert_eq!(stub.call::<String>("shout", ("hello",)).unwrap(), "HELLO");
+    assert_eq!(stub.call::<f64>("average", (1, 4)).unwrap(), 2.5);
 }

@@ -2,7 +2,11 @@
 //!
 //! `cargo run --example break_it -- 3` runs that of chapter 3.
 
+mod ch01_nine_steps;
+mod ch02_packing;
 mod ch03_frames;
+mod ch04_channel;
+mod ch05_client_stub;
 mod ch06_server_stub;
 mod ch07_errors;
 mod ch08_single_threaded;
@@ -15,13 +19,17 @@ use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
-type Result = std::result::Result<(), Box<dyn Error>>;
+type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// A chapter's number, and what it breaks.
 type Experiment = (u32, fn() -> Result);
 
 const EXPERIMENTS: &[Experiment] = &[
+    (1, ch01_nine_steps::run),
+    (2, ch02_packing::run),
     (3, ch03_frames::run),
+    (4, ch04_channel::run),
+    (5, ch05_client_stub::run),
     (6, ch06_server_stub::run),
     (7, ch07_errors::run),
     (8, ch08_single_threaded::run),

@@ -99,15 +99,16 @@ impl Experiment<'_> {
         let calls = neighbours.iter().map(under_way);
         let calls: Vec<PendingCall<Seen>> = calls.collect::<Result<_>>()?;
 
+        let last_hope = limits::last_hope(self.strategy);
         let began = Instant::now();
-        let trouble = troublemaker.send::<()>("trouble", (self.trouble,))?;
+        let trouble = troublemaker.send::<()>("trouble", (self.trouble, last_hope + 0.75))?;
         // Whatever comes of it, its client leaves.
         let _ = trouble.wait_timeout(self.trouble.patience());
         drop(troublemaker);
 
         // Who comes to a single thread now has all neighbours before it in the queue.
         let fresh = if in_turns { None } else { self.fresh_client(began) };
-        let busy = self.trouble == Trouble::Spin && self.is_still_busy(&work)?;
+        let busy = self.trouble == Trouble::Spin && self.is_still_busy(&work, last_hope)?;
         let mut seen = Vec::new();
         for (neighbour, call) in std::mem::take(&mut neighbours).into_iter().zip(calls) {
             let Ok(now) = call.wait().and_then(|_| look(&neighbour)) else { continue };
@@ -128,11 +129,7 @@ impl Experiment<'_> {
 
         let mut remains = Vec::new();
         if self.server.is_alive() {
-            let poisoned = seen.iter().filter(|seen| seen.poisoned).count();
-            let moved = seen.iter().filter(|seen| seen.directory != home).count();
-            let unit = format!("of {} connections", seen.len());
-            remain(&mut remains, "poisoned lock", poisoned as f64, &unit);
-            remain(&mut remains, "directory changed", moved as f64, &unit);
+            remains.extend(what_was_seen(&seen, &home));
             remain(&mut remains, "busy core", f64::from(u8::from(busy)), "");
             remains.extend(self.what_is_held(&before)?);
         }
@@ -200,22 +197,19 @@ impl Experiment<'_> {
         }
     }
 
-    /// Whether a procedure still runs when a process of its own would have met its limit.
-    fn is_still_busy(&self, before: &Work) -> io::Result<bool> {
-        // A second of the processor's time can take long where many others want it.
-        let deadline = Instant::now() + 2 * PATIENCE;
-        // The kernel looks at the limit now and then, and later on a machine that is busy.
-        let longest = limits::WORKER_SECONDS as f64 + 0.75;
+    /// Whether a procedure still runs when a limit, if it has one, should have ended it.
+    fn is_still_busy(&mut self, before: &Work, last_hope: f64) -> io::Result<bool> {
+        let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let now = Work::of(self.server.id())?;
-            if now.longest > longest {
+            if now.longest > last_hope {
                 return Ok(true);
             }
             let has_begun = now.seconds > before.seconds + 0.1;
-            if has_begun && !now.running {
+            if (has_begun && !now.running) || !self.server.is_alive() {
                 return Ok(false);
             }
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(5 * LOOK_AGAIN);
         }
         Ok(true)
     }
@@ -241,6 +235,17 @@ impl Experiment<'_> {
             thread::sleep(LOOK_AGAIN);
         }
     }
+}
+
+/// What the trouble has changed for those who are connected.
+fn what_was_seen(seen: &[Seen], home: &str) -> Vec<Remnant> {
+    let mut remains = Vec::new();
+    let poisoned = seen.iter().filter(|seen| seen.poisoned).count();
+    let moved = seen.iter().filter(|seen| seen.directory != home).count();
+    let unit = format!("of {} connections", seen.len());
+    remain(&mut remains, "poisoned lock", poisoned as f64, &unit);
+    remain(&mut remains, "directory changed", moved as f64, &unit);
+    remains
 }
 
 fn look(client: &ClientStub) -> Result<Seen> {

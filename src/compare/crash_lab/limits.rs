@@ -2,12 +2,24 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::compare::server::Contestant;
+
 /// The address space of each process, in bytes.
 pub(super) const ADDRESS_SPACE: u64 = 2 << 30;
 
 /// Seconds of processor time for a process that serves one connection at a time. Threads have no
 /// limits of their own: this one would end all of them.
-pub(super) const WORKER_SECONDS: u64 = 1;
+const WORKER_SECONDS: u64 = 1;
+
+/// Seconds of processor time after which nothing will end a procedure that spins. The kernel
+/// counts for its limit how often its tick meets the process: where many processes take turns
+/// between two ticks, a limit of one second has been seen to strike after more than two.
+pub(super) fn last_hope(strategy: Contestant) -> f64 {
+    match strategy {
+        Contestant::Single | Contestant::Thread | Contestant::ThreadPool => 1.25,
+        Contestant::ProcessFork | Contestant::ProcessSpawn | Contestant::ProcessPool => 10.0,
+    }
+}
 
 /// For a server and every process that it starts.
 pub(super) fn of_server() {

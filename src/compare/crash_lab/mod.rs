@@ -45,7 +45,7 @@ const FRESH: usize = 4;
 const PLACES: usize = NEIGHBOURS + FRESH;
 
 /// How long anything may take that a server which is alive does sooner.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the lab is to try.
 #[derive(Clone, Debug)]

@@ -41,12 +41,10 @@ pub enum Trouble {
     LeakDescriptors,
     /// The process changes its working directory.
     ChangeDirectory,
-    /// A processor is kept busy for two seconds, for a client that left at once.
+    /// A processor is kept busy, for a client that left at once: for two seconds, or, in a process
+    /// of its own, until the process's limit ends it.
     Spin,
 }
-
-/// How much processor time [`Trouble::Spin`] takes: more than a process of its own is allowed.
-const SPIN: Duration = Duration::from_secs(2);
 
 impl Trouble {
     /// Every trouble, the mildest first.
@@ -72,7 +70,8 @@ impl Trouble {
         }
     }
 
-    fn make(self) -> Result<()> {
+    /// Makes it; it spins for so many seconds of the processor's time, if it does.
+    fn make(self, seconds: f64) -> Result<()> {
         match self {
             Trouble::Panic => Demo.panic(),
             Trouble::PanicWithLock => {
@@ -102,7 +101,7 @@ impl Trouble {
             Trouble::Spin => {
                 // The processor's time, not the clock's: so a busy machine does not shorten it.
                 let spent = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime));
-                while spent().is_ok_and(|spent| spent < SPIN) {
+                while spent().is_ok_and(|spent| spent.as_secs_f64() < seconds) {
                     std::hint::spin_loop();
                 }
                 Ok(())
@@ -157,5 +156,5 @@ impl Seen {
 
 /// What the lab's servers offer.
 pub(super) fn procedures() -> Procedures {
-    Procedures::new().on("look", Seen::after).on("trouble", |trouble: Trouble| trouble.make())
+    Procedures::new().on("look", Seen::after).on("trouble", Trouble::make)
 }

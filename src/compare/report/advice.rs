@@ -224,10 +224,9 @@ mod tests {
         let medians = [("thread", 100.0), ("thread-pool", 200.0), ("process-fork", 40.0)];
         let more = experiment("connections", "connections", Better::More, &medians);
         let results = results(vec![more], vec![]);
-        let pool =
-            ["many short connections: 2 × thread in connections"].map(str::to_owned).to_vec();
+        let pool = ["many short connections: 2 × thread (connections)"].map(str::to_owned).to_vec();
         assert_eq!(said(&results, "thread-pool"), (pool, vec![]));
-        let fork = ["many short connections: 0.4 × thread in connections"].map(str::to_owned);
+        let fork = ["many short connections: 0.4 × thread (connections)"].map(str::to_owned);
         assert_eq!(said(&results, "process-fork"), (vec![], fork.to_vec()));
     }
 
@@ -287,7 +286,7 @@ mod tests {
             points[0].values.push(Spread { median, least: median, most: median, runs: 3 });
         }
         let (choose, _) = said(&results(vec![paired], vec![]), "thread-pool");
-        assert_eq!(choose, ["many short connections: 1.7 × thread in connections"]);
+        assert_eq!(choose, ["many short connections: 1.7 × thread (connections)"]);
     }
 
     #[test]
@@ -297,9 +296,9 @@ mod tests {
         let results = results(vec![held], vec![]);
         let (choose, wrong) = said(&results, "single");
         assert!(choose.is_empty());
-        assert_eq!(wrong, ["clients that may be slow: 8, and 0 with thread, in calls held up"]);
+        assert_eq!(wrong, ["clients that may be slow: 8, and 0 with thread (calls held up)"]);
         let (choose, _) = said(&results, "process-fork");
-        assert_eq!(choose, ["clients that may be slow: equal to thread in calls held up"]);
+        assert_eq!(choose, ["clients that may be slow: equal to thread (calls held up)"]);
     }
 
     #[test]
@@ -339,7 +338,7 @@ mod tests {
             wrong,
             [
                 "procedures that may crash: abort and exit ended the server and took all neighbours",
-                "procedures that leak: memory 320 MiB stayed behind",
+                "procedures that leak: memory (320 MiB) stayed behind",
             ]
         );
         let (choose, wrong) = said(&results, "process-fork");

@@ -50,10 +50,10 @@ pub(super) fn heading(axis: &Axis) -> String {
     }
 }
 
-/// What is left behind, such as `memory 320 MiB`.
+/// What is left behind, such as `memory (320 MiB)`.
 pub(super) fn remnant(remnant: &Remnant) -> String {
-    let text = format!("{} {} {}", remnant.what, rounded(remnant.amount), remnant.unit);
-    text.trim_end().to_owned()
+    let amount = format!("{} {}", rounded(remnant.amount), remnant.unit);
+    format!("{} ({})", remnant.what, amount.trim_end())
 }
 
 #[cfg(test)]

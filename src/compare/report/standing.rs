@@ -70,13 +70,17 @@ impl<'a> Standing<'a> {
         let others = || self.ranked.iter().filter(|(name, _)| *name != strategy);
         let (name, _) = others().find(|(name, _)| *name == REFERENCE).or(others().next())?;
         let times = self.times(strategy, name)?;
-        let what = format!("in {}{}", self.experiment.quantities[self.quantity].name, self.place());
         let (_, own) = self.find(strategy)?;
-        Some(match &*two_digits(times) {
+        let figure = match &*two_digits(times) {
             // Both are 0.
-            "1" | "NaN" => format!("equal to {name} {what}"),
-            "inf" => format!("{}, and 0 with {name}, {what}", rounded(own.median)),
-            times => format!("{times} × {name} {what}"),
+            "1" | "NaN" => format!("equal to {name}"),
+            "inf" => format!("{}, and 0 with {name}", rounded(own.median)),
+            times => format!("{times} × {name}"),
+        };
+        let quantity = &self.experiment.quantities[self.quantity].name;
+        Some(match &*self.place() {
+            "" => format!("{figure} ({quantity})"),
+            place => format!("{figure} ({quantity},{place})"),
         })
     }
 
