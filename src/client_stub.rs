@@ -219,6 +219,7 @@ impl ClientStub {
         Batch { stub: self, held }
     }
 
+    // ANCHOR: pack
     /// Steps 1 and 2. The outcome may come as soon as the bytes are sent, so the call is noted
     /// before.
     fn pack<T>(
@@ -240,6 +241,7 @@ impl ClientStub {
         wire.pack(out, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
         Ok(pending)
     }
+    // ANCHOR_END: pack
 }
 
 fn pack_notification(

@@ -359,11 +359,10 @@ where
 {
     type Value = Tuple;
 
+    /// Arguments without names still say how many they are, for wires that number them.
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tuple, D::Error> {
-        match self.names {
-            [] => deserializer.deserialize_tuple(self.count, self),
-            names => deserializer.deserialize_struct("arguments", names, self),
-        }
+        let names = if self.names.is_empty() { &[""; 8][..self.count] } else { self.names };
+        deserializer.deserialize_struct("arguments", names, self)
     }
 }
 

@@ -96,6 +96,7 @@ impl<'a> ServerStub<'a> {
         }
     }
 
+    // ANCHOR: serve
     /// Serves the connection to its end, and logs why it ended if that was no good end.
     pub fn serve(mut self) {
         if let Some(fault) = self.caller.connection.refusal.take() {
@@ -112,6 +113,7 @@ impl<'a> ServerStub<'a> {
             }
         }
     }
+    // ANCHOR_END: serve
 
     /// Receives one message, calls what it asks for, and sends the outcome; `false` if the
     /// connection came to a good end instead.
@@ -220,12 +222,14 @@ impl<'a> ServerStub<'a> {
         connection.wait(PollFlags::IN, Some(deadline)).map_err(failed)
     }
 
+    // ANCHOR: ended
     fn ended(&self) -> Result<Received> {
         match self.road.torn(&self.input) {
             0 => Ok(Received::Closed),
             torn => Err(ProtocolError::Torn(torn).into()),
         }
     }
+    // ANCHOR_END: ended
 
     /// Tells the client that the server goes, and which calls it did not execute.
     fn leave(&mut self) {

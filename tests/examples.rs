@@ -1,7 +1,8 @@
-//! Every numbered example runs, prints what its file in `examples/expected/` shows, and stays
-//! short. `UPDATE_EXPECTED=1 cargo test --test examples` writes those files anew.
+//! Every numbered example, and every chapter's experiment, runs, prints what its file in
+//! `examples/expected/` shows, and stays short. `UPDATE_EXPECTED=1 cargo test --test examples` writes those files anew.
 
 mod mask;
+pub mod support;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -9,84 +10,37 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use ninestep::{Channel, ClientStub};
 use rustix::process::{Pid, Signal, kill_process_group};
+use support::example::{examples, executable, folder, names};
 
 const MOST_LINES: usize = 79;
 const MOST_TIME: Duration = Duration::from_secs(30);
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+/// The chapters that have an experiment, as `03`.
+fn experiments() -> BTreeSet<String> {
+    let files = names(&folder().join("break_it"), ".rs");
+    let chapters = files.iter().filter_map(|name| name.strip_prefix("ch")?.split('_').next());
+    chapters.map(str::to_owned).collect()
 }
 
-/// The names, without their endings, of the files in `folder` that end so.
-fn names(folder: &Path, ending: &str) -> BTreeSet<String> {
-    let files = fs::read_dir(folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
-    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    names.filter_map(|name| name.strip_suffix(ending).map(str::to_owned)).collect()
-}
-
-fn examples() -> BTreeSet<String> {
-    names(&folder(), ".rs")
+/// What is run: the name of its expected output, the program, its arguments.
+fn runs() -> Vec<(String, String, Vec<String>)> {
+    let examples = examples().into_iter().map(|name| (name.clone(), name, Vec::new()));
+    let experiments = experiments()
+        .into_iter()
+        .map(|chapter| (format!("break_it_{chapter}"), "break_it".to_owned(), vec![chapter]));
+    examples.chain(experiments).collect()
 }
 
 fn expected(name: &str) -> PathBuf {
     folder().join("expected").join(format!("{name}.txt"))
-}
-
-/// The folder of this build's executables: `target/debug`, wherever and whatever it is called.
-fn build_folder() -> PathBuf {
-    let test = env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().to_owned()
-}
-
-/// An example's executable. `cargo test` has built it, `cargo test --test examples` has not: then
-/// it is missing or old, and cargo is asked to build all.
-fn executable(name: &str) -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let is_old = |name: &String| !is_fresh(&build_folder().join("examples").join(name));
-        if examples().iter().any(is_old) {
-            build();
-        }
-    });
-    let executable = build_folder().join("examples").join(name);
-    assert!(executable.exists(), "{name} is not built: run `cargo build --examples` first");
-    executable
-}
-
-/// Whether an executable is younger than every source that cargo notes in the file beside it.
-fn is_fresh(executable: &Path) -> bool {
-    let age = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-    let Ok(note) = fs::read_to_string(executable.with_extension("d")) else { return false };
-    let sources = note.split_once(": ").map_or("", |(_, sources)| sources).trim();
-    // A space inside a path is escaped, one between two paths is not.
-    let sources = sources.replace("\\ ", "\0");
-    let Some(built) = age(executable) else { return false };
-    sources.split(' ').all(|source| {
-        let changed = age(Path::new(&source.replace('\0', " ")));
-        changed.unwrap_or_else(SystemTime::now) <= built
-    })
-}
-
-fn build() {
-    let folder = build_folder();
-    let profile = match folder.file_name().unwrap().to_str().unwrap() {
-        "debug" => "dev",
-        other => other,
-    };
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--examples", "--profile", profile, "--target-dir"])
-        .arg(folder.parent().unwrap())
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status();
-    assert!(status.unwrap().success(), "the examples do not compile");
 }
 
 /// Runs an example with these arguments in a process group of its own.
@@ -114,9 +68,13 @@ fn finish(name: &str, example: Child) -> Output {
 
 #[test]
 fn every_example_is_short_and_says_what_it_shows() {
-    for name in examples() {
+    let experiments = names(&folder().join("break_it"), ".rs");
+    let experiments = experiments.iter().filter(|name| *name != "main");
+    let experiments = experiments.map(|name| format!("break_it/{name}"));
+    for name in examples().into_iter().chain(experiments) {
         let source = fs::read_to_string(folder().join(format!("{name}.rs"))).unwrap();
-        let lines = source.lines().count();
+        // The marks by which the book includes a part are not the reader's to read.
+        let lines = source.lines().filter(|line| !line.contains("// ANCHOR")).count();
         assert!(
             lines <= MOST_LINES,
             "examples/{name}.rs has {lines} lines; make it {MOST_LINES} or fewer, or two examples"
@@ -146,15 +104,15 @@ fn examples_are_numbered_without_a_gap() {
 fn every_expected_output_has_an_example() {
     for name in names(&folder().join("expected"), ".txt") {
         assert!(
-            examples().contains(&name),
-            "examples/{name}.rs is missing; write it, or remove examples/expected/{name}.txt"
+            runs().iter().any(|(expected, ..)| *expected == name),
+            "nothing prints examples/expected/{name}.txt; write its example, or remove it"
         );
     }
 }
 
 #[test]
 fn every_example_prints_what_is_expected() {
-    let wrong: Vec<String> = examples().iter().filter_map(|name| difference(name)).collect();
+    let wrong: Vec<String> = runs().iter().filter_map(difference).collect();
     assert!(
         wrong.is_empty(),
         "{}\nIf the new output is right, run `UPDATE_EXPECTED=1 cargo test --test examples`, and \
@@ -164,8 +122,9 @@ fn every_example_prints_what_is_expected() {
 }
 
 /// What an example prints otherwise than its file says.
-fn difference(name: &str) -> Option<String> {
-    let output = finish(name, start(name, &[]));
+fn difference((name, program, arguments): &(String, String, Vec<String>)) -> Option<String> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let output = finish(name, start(program, &arguments));
     let errors = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         return Some(format!("{name} failed with {}:\n{errors}", output.status));
@@ -219,7 +178,7 @@ fn masks_leave_everything_else() {
     }
 }
 
-/// `02_packing_by_hand serve`, for as long as the value lives.
+/// An example that serves, `02_packing_by_hand serve` or another, for as long as the value lives.
 struct LessonServer {
     server: Child,
     output: BufReader<std::process::ChildStdout>,
@@ -228,7 +187,11 @@ struct LessonServer {
 
 impl LessonServer {
     fn start() -> LessonServer {
-        let mut server = start("02_packing_by_hand", &["serve", "127.0.0.1:0"]);
+        LessonServer::of("02_packing_by_hand", &["serve", "127.0.0.1:0"])
+    }
+
+    fn of(example: &str, arguments: &[&str]) -> LessonServer {
+        let mut server = start(example, arguments);
         let mut output = BufReader::new(server.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
@@ -343,4 +306,13 @@ fn the_lesson_client_calls_the_lesson_server() {
         results,
         ["  = 2.6666667", "  error: division by zero", "  error: no such procedure", "  = 8"]
     );
+}
+
+#[test]
+fn a_first_server_serves() {
+    let server = LessonServer::of("first_server", &["127.0.0.1:0"]);
+    let channel = Channel::new(&server.address).call_timeout(MOST_TIME);
+    let stub = ClientStub::new(&channel).unwrap();
+    assert_eq!(stub.call::<String>("shout", ("hello",)).unwrap(), "HELLO");
+    assert_eq!(stub.call::<f64>("average", (1, 4)).unwrap(), 2.5);
 }

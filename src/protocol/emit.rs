@@ -5,11 +5,10 @@
 //! ten. What lies between is the same for all wires, and is here once: integers are widened,
 //! an enum's variant becomes a name or a struct of one field, and nesting is counted.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use serde::ser::{self, Serialize};
 
+pub(crate) use super::key::Key;
+use super::key::KeyEmitter;
 use super::native::ValueError;
 
 type Result<T = ()> = std::result::Result<T, ValueError>;
@@ -63,7 +62,7 @@ pub(crate) trait Emit {
 }
 
 /// The smallest signed integer that holds every value of a Rust integer type: 16 bits for `u8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Width {
     I8,
     I16,
@@ -82,31 +81,6 @@ pub(crate) enum Shape {
     /// Entries whose keys are the type's. An enum's variant with content is a struct of one field:
     /// the variant's index and name.
     Struct,
-}
-
-/// A map's key, or a struct's field.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Key<'a> {
-    Text(Cow<'a, str>),
-    Int(i64),
-    BigInt(u64),
-    Bool(bool),
-    /// Of a struct that has numbers on the wire and no names: the field of this index, from 0.
-    /// Only for unpacking.
-    Index(u32),
-}
-
-/// The key as text, for wires whose keys are text. Fields without names count from 1, as people do.
-impl fmt::Display for Key<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Key::Text(text) => f.write_str(text),
-            Key::Int(value) => write!(f, "{value}"),
-            Key::BigInt(value) => write!(f, "{value}"),
-            Key::Bool(value) => write!(f, "{value}"),
-            Key::Index(index) => write!(f, "{}", u64::from(*index) + 1),
-        }
-    }
 }
 
 /// Writes a value, in which containers may nest as deep as `depth`.
@@ -423,109 +397,5 @@ impl<E: Emit> ser::SerializeMap for Container<'_, '_, E> {
 
     fn end(self) -> Result {
         self.close()
-    }
-}
-
-/// A map's key: a text, an integer or a boolean.
-struct KeyEmitter<'e, E>(&'e mut E);
-
-macro_rules! integer_keys {
-    ($($method:ident: $type:ty,)*) => {$(
-        fn $method(self, key: $type) -> Result {
-            self.0.key(Key::Int(key.into()))
-        }
-    )*};
-}
-
-macro_rules! not_a_key {
-    ($($method:ident($($type:ty),*) -> $ok:ty;)*) => {$(
-        fn $method(self $(, _: $type)*) -> Result<$ok> {
-            Err(ValueError::KeyNotText)
-        }
-    )*};
-}
-
-impl<E: Emit> ser::Serializer for KeyEmitter<'_, E> {
-    type Ok = ();
-    type Error = ValueError;
-    type SerializeSeq = ser::Impossible<(), ValueError>;
-    type SerializeTuple = ser::Impossible<(), ValueError>;
-    type SerializeTupleStruct = ser::Impossible<(), ValueError>;
-    type SerializeTupleVariant = ser::Impossible<(), ValueError>;
-    type SerializeMap = ser::Impossible<(), ValueError>;
-    type SerializeStruct = ser::Impossible<(), ValueError>;
-    type SerializeStructVariant = ser::Impossible<(), ValueError>;
-
-    integer_keys! {
-        serialize_i8: i8,
-        serialize_i16: i16,
-        serialize_i32: i32,
-        serialize_i64: i64,
-        serialize_u8: u8,
-        serialize_u16: u16,
-        serialize_u32: u32,
-    }
-
-    fn serialize_u64(self, key: u64) -> Result {
-        self.0.key(i64::try_from(key).map_or(Key::BigInt(key), Key::Int))
-    }
-
-    fn serialize_bool(self, key: bool) -> Result {
-        self.0.key(Key::Bool(key))
-    }
-
-    fn serialize_char(self, key: char) -> Result {
-        self.serialize_str(key.encode_utf8(&mut [0; 4]))
-    }
-
-    fn serialize_str(self, key: &str) -> Result {
-        self.0.key(Key::Text(key.into()))
-    }
-
-    fn serialize_unit_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-    ) -> Result {
-        self.serialize_str(variant)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        key: &T,
-    ) -> Result {
-        key.serialize(self)
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, _key: &T) -> Result {
-        Err(ValueError::KeyNotText)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _value: &T,
-    ) -> Result {
-        Err(ValueError::KeyNotText)
-    }
-
-    not_a_key! {
-        serialize_f32(f32) -> ();
-        serialize_f64(f64) -> ();
-        serialize_bytes(&[u8]) -> ();
-        serialize_none() -> ();
-        serialize_unit() -> ();
-        serialize_unit_struct(&'static str) -> ();
-        serialize_seq(Option<usize>) -> Self::SerializeSeq;
-        serialize_tuple(usize) -> Self::SerializeTuple;
-        serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct;
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant;
-        serialize_map(Option<usize>) -> Self::SerializeMap;
-        serialize_struct(&'static str, usize) -> Self::SerializeStruct;
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
     }
 }

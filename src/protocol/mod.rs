@@ -14,7 +14,11 @@ pub mod native;
 #[cfg(any(feature = "json-rpc", feature = "thrift"))]
 mod emit;
 #[cfg(feature = "thrift")]
+mod key;
+#[cfg(feature = "thrift")]
 mod pull;
+#[cfg(feature = "thrift")]
+pub mod thrift;
 
 use std::ops::Range;
 

@@ -4,12 +4,13 @@
 //! Rust side expects, because some wires do not say what their bytes are.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::de::value::{CowStrDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
-use serde::forward_to_deserialize_any;
 
-use super::emit::{Key, Width};
+use super::emit::Width;
+use super::key::{Key, KeyDeserializer};
 use super::native::ValueError;
 
 type Result<T = ()> = std::result::Result<T, ValueError>;
@@ -40,9 +41,8 @@ pub(crate) trait Pull<'de> {
 pub(crate) enum Event<'de> {
     Null,
     Bool(bool),
-    Int(i64),
-    /// An integer above `i64::MAX`.
-    BigInt(u64),
+    /// An integer of any size: whether it fits, the Rust type decides.
+    Int(i128),
     Float(f64),
     Text(Cow<'de, str>),
     Bytes(Cow<'de, [u8]>),
@@ -100,8 +100,11 @@ impl<'de, P: Pull<'de> + ?Sized> Puller<'_, P> {
         match self.wire.next(hint)? {
             Event::Null => visitor.visit_unit(),
             Event::Bool(value) => visitor.visit_bool(value),
-            Event::Int(value) => visitor.visit_i64(value),
-            Event::BigInt(value) => visitor.visit_u64(value),
+            Event::Int(value) => match (i64::try_from(value), u64::try_from(value)) {
+                (Ok(value), _) => visitor.visit_i64(value),
+                (_, Ok(value)) => visitor.visit_u64(value),
+                _ => visitor.visit_i128(value),
+            },
             Event::Float(value) => visitor.visit_f64(value),
             Event::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
             Event::Text(Cow::Owned(text)) => visitor.visit_string(text),
@@ -114,7 +117,7 @@ impl<'de, P: Pull<'de> + ?Sized> Puller<'_, P> {
             Event::Variant(index) => visitor.visit_u64(index.into()),
             Event::List => {
                 self.descend()?;
-                let mut items = Contents { puller: self, ended: false };
+                let mut items = Contents { puller: self, ended: false, seen: None };
                 let value = visitor.visit_seq(&mut items)?;
                 items.close()?;
                 self.depth += 1;
@@ -122,7 +125,9 @@ impl<'de, P: Pull<'de> + ?Sized> Puller<'_, P> {
             }
             Event::Map => {
                 self.descend()?;
-                let mut entries = Contents { puller: self, ended: false };
+                // A struct's own code refuses a field that comes twice.
+                let seen = (!matches!(hint, Hint::Struct(_))).then(HashSet::new);
+                let mut entries = Contents { puller: self, ended: false, seen };
                 let value = visitor.visit_map(&mut entries)?;
                 if !entries.ended && entries.puller.wire.key()?.is_some() {
                     return Err(ValueError::Unfit("more entries than expected".to_owned()));
@@ -247,12 +252,14 @@ impl<'de, P: Pull<'de> + ?Sized> de::Deserializer<'de> for &mut Puller<'_, P> {
 }
 
 /// What is left of the container that was opened last.
-struct Contents<'c, 'p, P: ?Sized> {
+struct Contents<'c, 'p, 'de, P: ?Sized> {
     puller: &'c mut Puller<'p, P>,
     ended: bool,
+    /// The keys so far, where it matters that none comes twice.
+    seen: Option<HashSet<Key<'de>>>,
 }
 
-impl<'de, P: Pull<'de> + ?Sized> Contents<'_, '_, P> {
+impl<'de, P: Pull<'de> + ?Sized> Contents<'_, '_, 'de, P> {
     /// Checks that a list's visitor took all of it.
     fn close(&mut self) -> Result {
         if !self.ended && self.puller.wire.item()? {
@@ -262,7 +269,7 @@ impl<'de, P: Pull<'de> + ?Sized> Contents<'_, '_, P> {
     }
 }
 
-impl<'de, P: Pull<'de> + ?Sized> de::SeqAccess<'de> for Contents<'_, '_, P> {
+impl<'de, P: Pull<'de> + ?Sized> de::SeqAccess<'de> for Contents<'_, '_, 'de, P> {
     type Error = ValueError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
@@ -271,12 +278,17 @@ impl<'de, P: Pull<'de> + ?Sized> de::SeqAccess<'de> for Contents<'_, '_, P> {
     }
 }
 
-impl<'de, P: Pull<'de> + ?Sized> de::MapAccess<'de> for Contents<'_, '_, P> {
+impl<'de, P: Pull<'de> + ?Sized> de::MapAccess<'de> for Contents<'_, '_, 'de, P> {
     type Error = ValueError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         let key = if self.ended { None } else { self.puller.wire.key()? };
         self.ended = key.is_none();
+        if let (Some(key), Some(seen)) = (&key, &mut self.seen)
+            && !seen.insert(key.clone())
+        {
+            return Err(ValueError::Unfit(format!("{:?} is given twice", key.to_string())));
+        }
         key.map(|key| seed.deserialize(KeyDeserializer(key))).transpose()
     }
 
@@ -320,85 +332,5 @@ impl<'de, P: Pull<'de> + ?Sized> de::VariantAccess<'de> for Variant<'_, '_, P> {
         visitor: V,
     ) -> Result<V::Value> {
         de::Deserializer::deserialize_struct(self.0, "", fields, visitor)
-    }
-}
-
-/// A key. One that is a text on the wire may be an integer or a boolean in Rust, and the reverse.
-struct KeyDeserializer<'de>(Key<'de>);
-
-macro_rules! parsed {
-    ($($method:ident => $visit:ident,)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-            match &self.0 {
-                Key::Text(text) if let Ok(key) = text.parse() => visitor.$visit(key),
-                _ => self.deserialize_any(visitor),
-            }
-        }
-    )*};
-}
-
-macro_rules! as_text {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-            match self.0 {
-                Key::Text(_) => self.deserialize_any(visitor),
-                other => visitor.visit_string(other.to_string()),
-            }
-        }
-    )*};
-}
-
-impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
-    type Error = ValueError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.0 {
-            Key::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-            Key::Text(Cow::Owned(text)) => visitor.visit_string(text),
-            Key::Int(value) => visitor.visit_i64(value),
-            Key::BigInt(value) => visitor.visit_u64(value),
-            Key::Bool(value) => visitor.visit_bool(value),
-            Key::Index(index) => visitor.visit_u64(index.into()),
-        }
-    }
-
-    parsed! {
-        deserialize_bool => visit_bool,
-        deserialize_i8 => visit_i64,
-        deserialize_i16 => visit_i64,
-        deserialize_i32 => visit_i64,
-        deserialize_i64 => visit_i64,
-        deserialize_u8 => visit_u64,
-        deserialize_u16 => visit_u64,
-        deserialize_u32 => visit_u64,
-        deserialize_u64 => visit_u64,
-    }
-
-    as_text! { deserialize_char deserialize_str deserialize_string }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value> {
-        match self.0 {
-            Key::Text(name) => visitor.visit_enum(CowStrDeserializer::new(name)),
-            Key::Index(index) => visitor.visit_enum(index.into_deserializer()),
-            _ => Err(ValueError::KeyNotText),
-        }
-    }
-
-    forward_to_deserialize_any! {
-        i128 u128 f32 f64 bytes byte_buf option unit unit_struct seq tuple tuple_struct map struct
-        identifier ignored_any
     }
 }

@@ -15,8 +15,7 @@ use crate::trace::JsonLines;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Call {
-    /// How the call and its outcome look as bytes.
-    #[arg(long, default_value = "native")]
+    #[command(flatten)]
     protocol: Protocol,
     /// Give up after this many seconds; the default is to wait for ever.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -42,6 +41,7 @@ const EXAMPLES: &str = r#"Examples:
   ninestep call 127.0.0.1:9000 sayHi Ada
   ninestep call 127.0.0.1:9000 echo '{"list": [1, 2.5, null]}'
   ninestep call --protocol json-rpc http://127.0.0.1:9000/ add 10 5
+  ninestep call --protocol thrift --idl demo.thrift 127.0.0.1:9000 divide 10 4
   ninestep call --timeout 0.5 127.0.0.1:9000 sleep 1000
 
 Exit codes:
@@ -52,6 +52,9 @@ Exit codes:
 impl Call {
     /// Prints the result and succeeds; or prints a fault and exits with 1, any other error with 2.
     pub(crate) fn run(self) -> ExitCode {
+        if let Some(code) = self.protocol.mistake() {
+            return code;
+        }
         match self.call() {
             Ok(result) => {
                 // Every value of the wire has a JSON form: bytes become numbers.
