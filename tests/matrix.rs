@@ -6,7 +6,10 @@ pub mod support;
 
 use std::time::Duration;
 
+use ninestep::protocol::hprose::Hprose;
 use ninestep::protocol::json_rpc::JsonRpc;
+use ninestep::protocol::thrift::Thrift;
+use ninestep::protocol::xml_rpc::XmlRpc;
 use ninestep::{Channel, ClientStub, Error, Fault, PendingCall, Value};
 use rustix::process::Signal;
 use support::http::{HttpRaw, post};
@@ -61,19 +64,70 @@ struct Protocol {
     speaks: fn(Channel) -> Channel,
     /// Whether it tells bytes from a list of numbers.
     has_bytes: bool,
+    /// Whether arguments may come by name.
+    has_names: bool,
+    /// Whether a list may hold values of any kind.
+    mixes: bool,
+    /// Whether a fault has a code.
+    has_codes: bool,
+    /// What else the server is told.
+    options: &'static [&'static str],
 }
 
-const PROTOCOLS: [Protocol; 3] = [
-    Protocol { name: "native", speaks: |channel| channel, has_bytes: true },
+const PROTOCOLS: [Protocol; 6] = [
+    Protocol {
+        name: "native",
+        speaks: |channel| channel,
+        has_bytes: true,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
     Protocol {
         name: "json-rpc",
         speaks: |channel| channel.protocol(JsonRpc::over_http()),
         has_bytes: false,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
+        options: &[],
     },
     Protocol {
         name: "json-rpc-tcp",
         speaks: |channel| channel.protocol(JsonRpc::over_tcp()),
         has_bytes: false,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
+    Protocol {
+        name: "xml-rpc",
+        speaks: |channel| channel.protocol(XmlRpc::default()),
+        has_bytes: true,
+        has_names: false,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
+    Protocol {
+        name: "hprose",
+        speaks: |channel| channel.protocol(Hprose::default()),
+        has_bytes: true,
+        has_names: false,
+        mixes: true,
+        has_codes: false,
+        options: &[],
+    },
+    Protocol {
+        name: "thrift",
+        speaks: |channel| channel.protocol(Thrift::default()),
+        has_bytes: true,
+        has_names: false,
+        mixes: false,
+        has_codes: true,
+        options: &["--idl", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/demo.thrift")],
     },
 ];
 
@@ -90,7 +144,8 @@ fn for_each_pair(behaviour: impl Fn(Strategy, Protocol, ServerProcess) + Copy + 
         STRATEGIES.iter().flat_map(|strategy| PROTOCOLS.iter().map(move |it| (*strategy, *it)))
     {
         let speaks = ["--protocol", protocol.name];
-        let server = ServerProcess::serve(&[strategy.arguments, &speaks].concat());
+        let server =
+            ServerProcess::serve(&[strategy.arguments, &speaks, protocol.options].concat());
         let _killer = server.killer();
         let what = format!("{} × {}", strategy.name, protocol.name);
         within(&what, move || behaviour(strategy, protocol, server));
@@ -123,10 +178,15 @@ fn calls_are_answered() {
         assert_eq!(stub.call::<String>("sayHi", ("Jürgen",)).unwrap(), "Hi Jürgen!", "{name}");
         stub.call::<()>("sleep", (1,)).unwrap();
 
-        let by_name = Value::Map(vec![("b".into(), Value::Int(5)), ("a".into(), Value::Int(10))]);
-        assert_eq!(stub.call::<i64>("subtract", by_name).unwrap(), 5, "{name}");
-
-        let value = Value::List(vec![Value::Null, Value::from("\"ü\""), Value::Float(0.5)]);
+        if protocol.has_names {
+            let (b, a) = (("b".into(), Value::Int(5)), ("a".into(), Value::Int(10)));
+            let by_name = Value::Map(vec![b, a]);
+            assert_eq!(stub.call::<i64>("subtract", by_name).unwrap(), 5, "{name}");
+        }
+        let mut value = Value::List(vec![Value::from("\"ü\"")]);
+        if protocol.mixes {
+            value = Value::List(vec![Value::Null, value, Value::Float(0.5)]);
+        }
         assert_eq!(stub.call::<Value>("echo", (&value,)).unwrap(), value, "{name}");
         let large = match protocol.has_bytes {
             true => Value::Bytes((0..1 << 20).map(|n| n as u8).collect()),
@@ -172,20 +232,21 @@ fn a_fault_leaves_the_connection_as_it_was() {
                 other => panic!("{name}: {procedure}: {other:?}"),
             }
         };
+        let code = |code| if protocol.has_codes { code } else { Fault::INTERNAL };
 
         let unknown = fault("ad", vec![]);
-        assert_eq!(unknown.code, Fault::NO_SUCH_PROCEDURE, "{name}");
+        assert_eq!(unknown.code, code(Fault::NO_SUCH_PROCEDURE), "{name}");
 
         let unfit = fault("add", vec![Value::Int(1), Value::from("two")]);
-        assert_eq!(unfit.code, Fault::WRONG_ARGUMENTS, "{name}");
+        assert_eq!(unfit.code, code(Fault::WRONG_ARGUMENTS), "{name}");
         assert!(unfit.message.contains("expected (a: i64, b: i64)"), "{name}: {unfit}");
         assert!(unfit.message.contains("argument 2 (b)"), "{name}: {unfit}");
 
         let none = fault("divide", vec![Value::Float(1.0), Value::Float(0.0)]);
-        assert_eq!((none.code, &*none.message), (1, "division by zero"), "{name}");
+        assert_eq!((none.code, &*none.message), (code(1), "division by zero"), "{name}");
 
         let beyond = fault("add", vec![Value::Int(i64::MAX), Value::Int(1)]);
-        assert_eq!((beyond.code, &*beyond.message), (2, "overflow"), "{name}");
+        assert_eq!((beyond.code, &*beyond.message), (code(2), "overflow"), "{name}");
 
         let panicked = fault("panic", vec![]);
         assert_eq!(panicked.code, Fault::INTERNAL, "{name}");

@@ -318,3 +318,37 @@ fn a_large_message_in_small_pieces_is_walked_through_once() {
     // Were it walked through for each piece, this would be a factor of over a thousand.
     assert!(pieces < whole * 50, "{pieces:?} in pieces, {whole:?} at once");
 }
+
+#[cfg(feature = "cli")]
+#[test]
+fn memory_does_not_grow_on_the_word_of_a_count() {
+    let server = support::ServerProcess::serve(&["--protocol", "thrift"]);
+    let _killer = server.killer();
+    within("huge counts", move || {
+        let ask = |message: &[u8]| {
+            let mut raw = support::Raw::connect(server.address());
+            raw.send(message);
+            raw.finish_sending();
+            while !raw.is_over() {}
+        };
+        ask(&framed(ADD));
+        let before = support::status_kib(server.pid(), "VmHWM:");
+        for (kind, value) in [
+            (kind::LIST, &b"\x0c\x7f\xff\xff\xff"[..]),
+            (kind::LIST, b"\x0a\x7f\xff\xff\xff"),
+            (kind::LIST, b"\x00\x7f\xff\xff\xff"),
+            (kind::MAP, b"\x0b\x0b\x7f\xff\xff\xff"),
+            (kind::STRING, b"\x7f\xff\xff\xff"),
+            (kind::STRUCT, b"\x0f\0\x01\x0f\x7f\xff\xff\xff"),
+        ] {
+            for message in [echo(kind, value), framed(&echo(kind, value)), old(&echo(kind, value))]
+            {
+                ask(&message);
+            }
+        }
+        // A frame that promises everything and holds nothing.
+        ask(b"\x00\x3f\xff\xff\x80\x01\0\x01");
+        let grown = support::status_kib(server.pid(), "VmHWM:") - before;
+        assert!(grown < 1024, "{grown} KiB more");
+    });
+}

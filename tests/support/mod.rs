@@ -1,6 +1,7 @@
 //! What the tests share: server processes, server threads, and a client made of bare bytes that
 //! knows nothing of the library's client.
 
+pub mod example;
 #[cfg(feature = "http")]
 pub mod http;
 
