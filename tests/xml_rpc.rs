@@ -439,7 +439,7 @@ fn arguments_that_do_not_fit_are_wrong_arguments() {
             )
         };
         wrong("echo", &param(&deep(64)), "nest deeper than allowed");
-        wrong("echo", &param(&deep(4_000)), "nest deeper than allowed");
+        wrong("echo", &param(&deep(1_500)), "nest deeper than allowed");
         let (code, message) = talk.fault(&call("nowhere", ""));
         assert_eq!(
             (code, &*message),
