@@ -4,6 +4,7 @@
 
 pub mod support;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use ninestep::protocol::hprose::Hprose;
@@ -23,38 +24,52 @@ struct Strategy {
     concurrent: bool,
     /// Whether a connection is served by a process of its own.
     isolated: bool,
+    /// Whether the processes are there before the connections, and stay.
+    pool: bool,
 }
 
-const STRATEGIES: [Strategy; 5] = [
+const STRATEGIES: [Strategy; 6] = [
     Strategy {
         name: "single",
         arguments: &["--strategy", "single"],
         concurrent: false,
         isolated: false,
+        pool: false,
     },
     Strategy {
         name: "thread",
         arguments: &["--strategy", "thread"],
         concurrent: true,
         isolated: false,
+        pool: false,
     },
     Strategy {
         name: "thread pool",
         arguments: &["--strategy", "thread-pool"],
         concurrent: true,
         isolated: false,
+        pool: false,
     },
     Strategy {
         name: "spawn",
         arguments: &["--strategy", "process", "--start", "spawn"],
         concurrent: true,
         isolated: true,
+        pool: false,
     },
     Strategy {
         name: "fork",
         arguments: &["--strategy", "process", "--start", "fork"],
         concurrent: true,
         isolated: true,
+        pool: false,
+    },
+    Strategy {
+        name: "process pool",
+        arguments: &["--strategy", "process-pool"],
+        concurrent: true,
+        isolated: true,
+        pool: true,
     },
 ];
 
@@ -401,7 +416,7 @@ fn a_crash_takes_one_process_with_it() {
 
 #[test]
 fn a_killed_server_takes_its_children_with_it() {
-    for_each(|Strategy { name, concurrent, isolated, .. }, server| {
+    for_each(|Strategy { name, concurrent, isolated, pool, .. }, server| {
         let mut idle = Raw::greeted(server.address());
         assert_eq!(idle.ask(1, "add", (1, 2)).result(), Value::Int(3), "{name}");
         let half_way = concurrent.then(|| {
@@ -410,8 +425,9 @@ fn a_killed_server_takes_its_children_with_it() {
             half_way.send(&call(2, "add", (1, 2))[..7]);
             half_way
         });
-        let children = if isolated { 2 } else { 0 };
-        assert_eq!(server.children().len(), children, "{name}");
+        if !pool {
+            assert_eq!(server.children().len(), if isolated { 2 } else { 0 }, "{name}");
+        }
 
         server.signal(Signal::KILL);
         let (status, _) = server.ended(name);
@@ -423,17 +439,20 @@ fn a_killed_server_takes_its_children_with_it() {
 
 #[test]
 fn a_closed_connection_leaves_nothing_behind() {
-    for_each_pair(|Strategy { name, .. }, protocol, server| {
+    for_each_pair(|Strategy { name, pool, .. }, protocol, server| {
         assert_eq!(protocol.client(&server).call::<i64>("add", (1, 1)).unwrap(), 2, "{name}");
-        eventually(name, || server.children().is_empty());
-        let descriptors = server.descriptors();
-        let stubs: Vec<_> = (0..20).map(|_| protocol.client(&server)).collect();
+        if !pool {
+            eventually(name, || server.children().is_empty());
+        }
+        // The processes of a pool stay, and no other comes.
+        let pids = || server.children().iter().map(|(pid, _)| *pid).collect::<HashSet<u32>>();
+        let (before, descriptors) = (pids(), server.descriptors());
+        let connections = if pool { before.len() } else { 20 };
+        let stubs: Vec<_> = (0..connections).map(|_| protocol.client(&server)).collect();
         for stub in stubs {
             assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15, "{name}");
         }
-        eventually(&format!("{name}: no child, not even a zombie"), || {
-            server.children().is_empty()
-        });
+        eventually(&format!("{name}: no further child, not even a zombie"), || pids() == before);
         eventually(&format!("{name}: {descriptors} descriptors"), || {
             server.descriptors() <= descriptors
         });
