@@ -347,29 +347,9 @@ impl<'a> Reader<'a> {
             _ => return Ok(None),
         }))
     }
-}
 
-fn int_key(value: i128) -> Result<Key<'static>> {
-    match (i64::try_from(value), u64::try_from(value)) {
-        (Ok(value), _) => Ok(Key::Int(value, Width::I64)),
-        (_, Ok(value)) => Ok(Key::BigInt(value)),
-        _ => Err(ValueError::TooBig),
-    }
-}
-
-/// How many bytes a letter has in UTF-8, by its first.
-fn length_of_letter(first: u8) -> Result<usize> {
-    match first {
-        0..0x80 => Ok(1),
-        0xc2..0xe0 => Ok(2),
-        0xe0..0xf0 => Ok(3),
-        0xf0..0xf5 => Ok(4),
-        _ => Err(ValueError::NotUtf8),
-    }
-}
-
-impl<'a> Pull<'a> for Reader<'a> {
-    fn next(&mut self, hint: Hint) -> Result<Event<'a>> {
+    /// The next value, or the beginning of a container.
+    fn event(&mut self) -> Result<Event<'a>> {
         let start = self.at;
         let tag = self.take()?;
         if let Some(value) = self.integer(tag)? {
@@ -426,7 +406,7 @@ impl<'a> Pull<'a> for Reader<'a> {
             b'c' => {
                 self.class()?;
                 match self.peek() {
-                    Some(b'o') => return self.next(hint),
+                    Some(b'o') => return self.event(),
                     _ => return Err(unfit("a class is followed by an object")),
                 }
             }
@@ -443,7 +423,7 @@ impl<'a> Pull<'a> for Reader<'a> {
                     return Ok(Event::Null);
                 }
                 let back = mem::replace(&mut self.at, at);
-                let event = self.next(hint)?;
+                let event = self.event()?;
                 match (&event, self.levels.last_mut()) {
                     (Event::List | Event::Map, Some(level)) => level.back = Some(back),
                     _ => self.at = back,
@@ -452,6 +432,31 @@ impl<'a> Pull<'a> for Reader<'a> {
             }
             other => return Err(ValueError::UnknownTag(other)),
         })
+    }
+}
+
+fn int_key(value: i128) -> Result<Key<'static>> {
+    match (i64::try_from(value), u64::try_from(value)) {
+        (Ok(value), _) => Ok(Key::Int(value, Width::I64)),
+        (_, Ok(value)) => Ok(Key::BigInt(value)),
+        _ => Err(ValueError::TooBig),
+    }
+}
+
+/// How many bytes a letter has in UTF-8, by its first.
+fn length_of_letter(first: u8) -> Result<usize> {
+    match first {
+        0..0x80 => Ok(1),
+        0xc2..0xe0 => Ok(2),
+        0xe0..0xf0 => Ok(3),
+        0xf0..0xf5 => Ok(4),
+        _ => Err(ValueError::NotUtf8),
+    }
+}
+
+impl<'a> Pull<'a> for Reader<'a> {
+    fn next(&mut self, _: Hint) -> Result<Event<'a>> {
+        self.event()
     }
 
     fn take_null(&mut self) -> Result<bool> {
