@@ -33,10 +33,13 @@ fn check(pack: fn(&Value, &mut Vec<u8>), unpack: Unpack) -> Check {
     let moment = Value::Moment { seconds: 0x0102_0304, nanoseconds: 999_999_999 };
     let (mut bytes, wanted) = (Vec::new(), b"t\0\0\0\0\x01\x02\x03\x04\x3b\x9a\xc9\xff");
     pack(&moment, &mut bytes);
-    equal(
-        "the packed moment",
-        bytes.escape_ascii().to_string(),
-        wanted.escape_ascii().to_string(),
+    ensure(
+        bytes == wanted,
+        format!(
+            "the packed moment is \"{}\"\nand should be \"{}\"",
+            bytes.escape_ascii(),
+            wanted.escape_ascii()
+        ),
     )?;
     equal("the unpacked moment", unpack(wanted), Ok(moment.clone()))?;
     for end in 1..wanted.len() {

@@ -64,7 +64,7 @@ fn check(either_of: fn(Says, Says) -> Box<dyn Adder>) -> Check {
         let said = outcome.map_or_else(|error| error.to_string(), |sum| sum.to_string());
         let told = (said, calls.load(Ordering::SeqCst));
         equal(
-            &format!("{what}: the outcome and the calls of the second"),
+            &format!("{what}. The outcome and the calls of the second:"),
             told,
             (wanted.into(), asked),
         )?;
