@@ -41,7 +41,7 @@ impl<'de> Packed<'_, 'de> {
     }
 }
 
-/// A value that is to become bytes: anything that serde can serialize.
+/// A value that is to become bytes: anything that serde can serialise.
 pub trait Pack {
     /// For the native wire.
     ///

@@ -118,6 +118,7 @@ impl<'a> ServerStub<'a> {
         }
     }
 
+    // ANCHOR: serve
     /// Serves the connection to its end, and logs why it ended if that was no good end.
     pub fn serve(mut self) {
         if let Some(fault) = self.caller.connection.refusal.take() {
@@ -134,6 +135,7 @@ impl<'a> ServerStub<'a> {
             }
         }
     }
+    // ANCHOR_END: serve
 
     /// Receives one message, calls what it asks for, and sends the outcome; `false` if the
     /// connection came to a good end instead.
@@ -407,10 +409,12 @@ impl Calls for Answering<'_, '_> {
             }
         };
         self.called = Some(id);
+        // ANCHOR: lookup
         let Some(procedure) = caller.server.procedures.get(name) else {
             steps.tell(Step::Unpack, name, id, message);
             return finish(Err(Fault::no_such_procedure(name)));
         };
+        // ANCHOR_END: lookup
         if patience_ms.is_some_and(|ms| caller.waited_for(ms)) {
             let message = "the deadline had passed when the call came up; it was not executed";
             return finish(Err(Fault::new(Fault::DEADLINE_PASSED, message)));
@@ -424,6 +428,7 @@ impl Calls for Answering<'_, '_> {
         if caller.broken.is_some() {
             return;
         }
+        // ANCHOR: catch
         let run = AssertUnwindSafe(|| {
             procedure.invoke(arguments, &mut |stage| match stage {
                 Stage::Unfit(fault) => {
@@ -444,6 +449,7 @@ impl Calls for Answering<'_, '_> {
             log::error!("{name} panicked: {}", panic_text(&*panic));
             let _ = reply(Err(Fault::new(Fault::INTERNAL, format!("{name} failed inside"))));
         }
+        // ANCHOR_END: catch
         if let Some(began) = began {
             procedure.took(began.elapsed());
         }

@@ -44,6 +44,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
             if !findings.is_empty() {
                 bail!("{} faults in the book", findings.len());
             }
+            println!("no fault found");
         }
         ["help" | "--help" | "-h"] => println!("{USAGE}"),
         _ => bail!("what should the binder do?\n{USAGE}"),

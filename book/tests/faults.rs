@@ -348,6 +348,16 @@ fn a_misspelling_in_a_page_a_drawing_or_a_comment() {
 }
 
 #[test]
+fn british_words_and_words_that_are_marked_as_american_are_no_misspellings() {
+    let tiny = Tiny::new();
+    let title = "<span lang=\"en-US\">Behavior</span>, a licence, *to license*, behaviour";
+    tiny.replace("chapters/about.md", "see also", title);
+    tiny.has(&[]);
+    tiny.replace("chapters/about.md", "</span>", "</span> behavior");
+    tiny.has(&["chapters/about.md:3: behavior is misspelled: write behaviour"]);
+}
+
+#[test]
 fn a_book_that_is_not_there() {
     let tiny = Tiny::new();
     tiny.remove("chapters/SUMMARY.md");

@@ -23,6 +23,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "compare")]
+pub(crate) use child::MARK as CHILD_MARK;
 pub use fork::ForkPerConnection;
 pub(crate) use incoming::Place;
 pub use incoming::{Incoming, Next};

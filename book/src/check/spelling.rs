@@ -31,16 +31,20 @@ pub(super) fn check(book: &Book<'_>, findings: &mut Vec<Finding>) -> Result<()> 
     Ok(())
 }
 
-/// The words of a page, without its code.
+/// The words of a page, without its code, and without what stands in `<span lang="en-US">`.
 fn prose(page: &Page) -> Vec<(usize, String)> {
     let mut prose = Vec::new();
-    let mut in_code = false;
+    let (mut in_code, mut in_span) = (false, false);
     for (event, range) in page.events() {
         match event {
             Event::Start(Tag::CodeBlock(_)) => in_code = true,
             Event::End(TagEnd::CodeBlock) => in_code = false,
-            Event::Text(_) if !in_code => prose.push((range.start, page.text[range].to_owned())),
-            Event::Html(_) | Event::InlineHtml(_) => {
+            Event::InlineHtml(tag) if tag.starts_with("<span lang=") => in_span = true,
+            Event::InlineHtml(tag) if tag.as_ref() == "</span>" => in_span = false,
+            Event::Text(_) if !in_code && !in_span => {
+                prose.push((range.start, page.text[range].to_owned()))
+            }
+            Event::Html(_) => {
                 let words = texts(&page.text[range.clone()]);
                 prose.extend(words.into_iter().map(|(at, words)| (range.start + at, words)));
             }
@@ -92,16 +96,17 @@ impl Dictionary for British {
 
     fn correct_word<'s>(&'s self, word: Word<'_>) -> Option<Status<'s>> {
         let word = UniCase::new(word.token());
-        let instead = match typos_dict::WORD.find(&word) {
-            Some(instead) => instead,
-            // American and British words that differ.
+        let instead: Vec<&str> = match typos_dict::WORD.find(&word) {
+            Some(instead) => instead.to_vec(),
+            // Words that differ between dialects, some of them by meaning too: licence, license.
             None => {
-                let (_, variants) = typos_vars::VARS.find(&word)?.first()?;
-                typos_vars::corrections(Category::BritishIse, **variants)
+                let meanings = typos_vars::VARS.find(&word)?.iter();
+                let british = |map| typos_vars::corrections(Category::BritishIse, map);
+                meanings.flat_map(|(_, map)| british(**map)).copied().collect()
             }
         };
         let is_right = instead.iter().any(|&instead| UniCase::new(instead) == word);
-        let instead = instead.iter().map(|&instead| instead.into());
+        let instead = instead.into_iter().map(Into::into);
         (!is_right).then(|| Status::Corrections(instead.collect()))
     }
 }

@@ -44,13 +44,13 @@ fn check(either_of: fn(Says, Says) -> Box<dyn Adder>) -> Check {
         ("the first is closed", Err(Error::Closed { sent: false }), "-15", 1),
         ("the first is overloaded", Err(Fault::new(Fault::OVERLOADED, "later").into()), "-15", 1),
         (
-            "the first times out: Maybe",
+            "the first times out (Maybe)",
             Err(Error::Timeout(Duration::from_secs(1))),
             "no reply within 1s",
             0,
         ),
         (
-            "the first says that it does not fit: Yes",
+            "the first says that it does not fit (Yes)",
             Err(Fault::new(2, "overflow").into()),
             "overflow (fault 2)",
             0,
@@ -64,7 +64,7 @@ fn check(either_of: fn(Says, Says) -> Box<dyn Adder>) -> Check {
         let said = outcome.map_or_else(|error| error.to_string(), |sum| sum.to_string());
         let told = (said, calls.load(Ordering::SeqCst));
         equal(
-            &format!("{what}. The outcome and the calls of the second:"),
+            &format!("{what}: what comes of it, and the number of calls of the second,"),
             told,
             (wanted.into(), asked),
         )?;
