@@ -52,7 +52,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut address = env::args().nth(2).unwrap_or("127.0.0.1:0".to_owned());
     if role != "call" {
         let procedures = if role == "serve-spec" { specification() } else { calculator() };
+        // ANCHOR: protocol
         let server = Server::new(procedures).protocol(JsonRpc::over_http()).bind(&*address)?;
+        // ANCHOR_END: protocol
         address = server.local_addr().to_string();
         println!("listening on {address}");
         let serving = thread::spawn(|| server.run(&ninestep::ThreadPerConnection::default()));
