@@ -194,6 +194,26 @@ mod tests {
     }
 
     #[test]
+    fn everything_is_measured_once_however_late_it_is() {
+        let mut lab = Lab::new(PathBuf::new(), Effort::Glance, Arc::default());
+        for (late, runs) in [(false, 3), (true, 1)] {
+            if late {
+                lab.last_round = Instant::now();
+            }
+            let mut plan = experiments::all(&lab).remove(0);
+            (plan.points, plan.rounds) = (vec![1.0, 2.0], 3);
+            plan.measure = |_, _, _| Ok(vec![1.0]);
+            let mut ticks = 0;
+            let experiment = super::run(&lab, plan, &mut || ticks += 1);
+            assert_eq!(ticks, 2 * runs * Contestant::ALL.len());
+            for series in experiment.series {
+                let Measured::Points(points) = series.measured else { panic!("{series:?}") };
+                assert!(points.iter().all(|point| point.values[0].runs == runs), "{points:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_was_not_measured_says_why() {
         let experiment = concluded(Relative::ToFirst, |_| [vec![], vec![]]);
         for series in experiment.series {
