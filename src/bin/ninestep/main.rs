@@ -3,6 +3,7 @@
 
 mod call;
 mod compare;
+mod protocol;
 mod serve;
 mod tour;
 mod trace;
