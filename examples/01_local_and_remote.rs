@@ -8,6 +8,7 @@ use std::thread;
 
 use ninestep::{Channel, ClientStub, Fault, Result, Server, SingleThreaded};
 
+// ANCHOR: service
 ninestep::service! {
     /// What every calculator can do, wherever it is.
     pub trait Calculator {
@@ -17,6 +18,7 @@ ninestep::service! {
         fn divide(&self, a: f64, b: f64) -> Result<f64>;
     }
 }
+// ANCHOR_END: service
 
 /// The calculator itself.
 struct Local;
@@ -36,6 +38,7 @@ impl Calculator for Local {
     }
 }
 
+// ANCHOR: use-it
 /// The caller: `impl Calculator` is all that it knows.
 fn use_it(calculator: &impl Calculator) -> Result<()> {
     println!("  10 + 5 = {}", calculator.add(10, 5)?);
@@ -46,6 +49,7 @@ fn use_it(calculator: &impl Calculator) -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: use-it
 
 fn main() -> Result<()> {
     env_logger::init();

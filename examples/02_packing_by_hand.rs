@@ -10,13 +10,16 @@ fn with_length(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u32).to_be_bytes(), bytes].concat()
 }
 
+// ANCHOR: take
 /// A length is only the peer's word: it is believed up to a limit. One read may bring less.
 fn take(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let len @ ..=1024 = from.read_u32::<BE>()? else { return Err(ErrorKind::InvalidData.into()) };
     let mut bytes = vec![0; len as usize];
     from.read_exact(&mut bytes).map(|()| bytes)
 }
+// ANCHOR_END: take
 
+// ANCHOR: divide
 fn divide(arguments: &[u8]) -> Result<f32, &'static str> {
     let (num1, num2) = match arguments.as_chunks::<5>() {
         ([[1, num1 @ ..]], []) => (num1, 1),
@@ -25,6 +28,7 @@ fn divide(arguments: &[u8]) -> Result<f32, &'static str> {
     };
     if num2 == 0 { Err("division by zero") } else { Ok(BE::read_i32(num1) as f32 / num2 as f32) }
 }
+// ANCHOR_END: divide
 
 fn serve(mut stream: &TcpStream) -> io::Result<()> {
     let mut input = BufReader::new(stream);
@@ -45,12 +49,14 @@ fn serve(mut stream: &TcpStream) -> io::Result<()> {
 
 fn call(mut stream: TcpStream) -> io::Result<()> {
     for (name, numbers) in [("divide", "8 3"), ("divide", "1 0"), ("add", "8 3"), ("divide", "8")] {
+        // ANCHOR: pack
         let mut arguments = Vec::new();
         for (position, number) in (1..).zip(numbers.split(' ')) {
             arguments.write_u8(position)?;
             arguments.write_i32::<BE>(number.parse().map_err(io::Error::other)?)?;
         }
         let request = [with_length(name.as_bytes()), with_length(&arguments)].concat();
+        // ANCHOR_END: pack
         println!("{name} {numbers}\n  request {request:02x?}");
         stream.write_all(&request)?;
         match stream.read_u8()? {

@@ -18,6 +18,7 @@ fn call(id: u32, a: i64, b: i64) -> Result<Vec<u8>, String> {
     Ok(request.bytes)
 }
 
+// ANCHOR: take-messages
 /// Takes every whole message out of the buffer, and tells how many there were. What is left is
 /// the beginning of the next one.
 fn take_messages(finder: &mut FrameFinder, buffer: &mut Vec<u8>) -> Result<usize> {
@@ -30,6 +31,7 @@ fn take_messages(finder: &mut FrameFinder, buffer: &mut Vec<u8>) -> Result<usize
     }
     Ok(count)
 }
+// ANCHOR_END: take-messages
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Two connected sockets. The greeting that opens a connection is left out here.

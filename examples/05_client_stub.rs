@@ -19,12 +19,14 @@ fn client(channel: &Channel) -> Result<()> {
     let sum: i64 = stub.call("add", (10, 5))?;
     println!("  add(10, 5) = {sum}");
 
+    // ANCHOR: send-and-wait
     println!("send, then wait: both calls are under way before the first is waited for");
     let product: PendingCall<i64> = stub.send("multiply", (6, 7))?;
     let greeting: PendingCall<String> = stub.send("sayHi", ("Ada",))?;
     println!("  call {} and call {} are sent", product.id(), greeting.id());
     println!("  sayHi(Ada) = {}", greeting.wait()?);
     println!("  multiply(6, 7) = {}", product.wait()?);
+    // ANCHOR_END: send-and-wait
 
     println!("batch: a hundred calls in one write");
     let mut batch = stub.batch();

@@ -46,7 +46,9 @@ fn client(channel: &Channel) -> Result<Vec<String>> {
 }
 
 fn main() -> Result<()> {
+    // ANCHOR: register
     let procedures = Procedures::new().on_named("divide", &["a", "b"], divide);
+    // ANCHOR_END: register
     println!("the server offers {procedures:?}");
     let server = Server::new(procedures).observer(Arc::new(Print));
     let (channel, connection) = Channel::in_memory()?;

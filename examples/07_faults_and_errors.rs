@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ninestep::{Channel, ClientStub, Error, Result, Server, SingleThreaded, demo};
 
+// ANCHOR: show
 fn show<T>(what: &str, outcome: Result<T>) {
     let (family, message, ran) = match outcome {
         Ok(_) => ("result", "as if it were local".to_owned(), "Yes".to_owned()),
@@ -20,6 +21,7 @@ fn show<T>(what: &str, outcome: Result<T>) {
     };
     println!("{what:24}  {family:6}  {ran:5}  {message}");
 }
+// ANCHOR_END: show
 
 /// Everything that can go wrong while the server is there: the connection survives all of it.
 fn with_a_server(address: &str) -> Result<()> {
@@ -31,8 +33,10 @@ fn with_a_server(address: &str) -> Result<()> {
     show("a panic in the procedure", stub.call::<()>("panic", ()));
     show("a result of another type", stub.call::<String>("add", (10, 5)));
     show("arguments that are none", stub.call::<f64>("divide", "ten by four"));
+    // ANCHOR: deadline
     let impatient = stub.call_timeout(Duration::from_millis(50));
     show("no reply in time", impatient.call::<()>("sleep", (1000,)));
+    // ANCHOR_END: deadline
     show("divide(10, 4) again", stub.call::<f64>("divide", (10.0, 4.0)));
     Ok(())
 }

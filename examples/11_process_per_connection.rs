@@ -54,11 +54,13 @@ fn clients(channel: &Channel, server: u32) -> Result<()> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // ANCHOR: main
     // First thing in `main`: a spawned child serves its connection here and does not return.
     server().serve_if_child()?;
     if let Some(start) = env::args().nth(2) {
         return serve(server(), &start);
     }
+    // ANCHOR_END: main
     for start in ["spawn", "fork"] {
         let mut server = Command::new(env::current_exe()?)
             .args(["serve", start])

@@ -48,6 +48,7 @@ impl Node {
     }
 }
 
+// ANCHOR: caller
 /// The caller: it knows what the two can do, and not where they are.
 fn use_both(adder: &impl Adder, subtractor: &impl Subtractor) -> Result<()> {
     println!("  10 + 5 = {}, 10 - 5 = {}", adder.add(10, 5)?, subtractor.subtract(10, 5)?);
@@ -56,6 +57,7 @@ fn use_both(adder: &impl Adder, subtractor: &impl Subtractor) -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: caller
 
 fn main() -> Result<()> {
     let overflow = || Fault::new(2, "overflow");
@@ -66,9 +68,11 @@ fn main() -> Result<()> {
     println!("one client, two nodes at {} and {}:", adding.0, subtracting.0);
     use_both(&adding.connect()?, &subtracting.connect()?)?;
 
+    // ANCHOR: relay
     let both =
         Adder::procedures(adding.connect()?).and(Subtractor::procedures(subtracting.connect()?));
     let relay = Node::start(both)?;
+    // ANCHOR_END: relay
     println!("the same through one relay at {}:", relay.0);
     let stub = relay.connect()?;
     use_both(&stub, &stub)?;

@@ -1,6 +1,6 @@
 //! The tutorials' calculator in JSON-RPC 2.0 over HTTP, which any language can call.
 //!
-//! Chapter 16. The protocol is one word; all else is as on every wire. `serve ADDR`, `serve-spec
+//! Chapter 14. The protocol is one word; all else is as on every wire. `serve ADDR`, `serve-spec
 //! ADDR` (the specification's examples) and `call ADDR` are one end for somebody else's other end.
 
 use std::{env, error::Error, sync::Arc, thread};

@@ -18,6 +18,7 @@ use crate::transport::{Connection, memory, tcp};
 /// let channel = Channel::new("127.0.0.1:9000").connect_timeout(Duration::from_secs(1));
 /// # let _ = channel;
 /// ```
+// ANCHOR: channel
 pub struct Channel {
     dial: Dial,
     #[cfg(feature = "http")]
@@ -26,6 +27,7 @@ pub struct Channel {
     pub(crate) protocol: Arc<dyn Protocol>,
     pub(crate) steps: Steps,
 }
+// ANCHOR_END: channel
 
 /// How to connect. Clones connect to the same server.
 #[derive(Clone)]

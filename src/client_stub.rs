@@ -82,20 +82,21 @@ impl ClientStub {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let wire = match &self.road {
-            Road::Stream(wire) => wire,
+        match &self.road {
+            Road::Stream(wire) => {
+                let writer = lock(&wire.writer);
+                match wire.try_lead() {
+                    Some(leading) if wire.has_fresh_ids() => {
+                        self.call_alone(wire, writer, leading, procedure, &arguments)
+                    }
+                    _ => {
+                        drop(writer);
+                        self.send(procedure, arguments)?.wait()
+                    }
+                }
+            }
             #[cfg(feature = "http")]
-            Road::Http(wire) => return wire.call(procedure, &arguments, self.deadline()),
-        };
-        let writer = lock(&wire.writer);
-        match wire.try_lead() {
-            Some(leading) if wire.has_fresh_ids() => {
-                self.call_alone(wire, writer, leading, procedure, &arguments)
-            }
-            _ => {
-                drop(writer);
-                self.send(procedure, arguments)?.wait()
-            }
+            Road::Http(wire) => wire.call(procedure, &arguments, self.deadline()),
         }
     }
 
@@ -153,22 +154,23 @@ impl ClientStub {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let wire = match &self.road {
-            Road::Stream(wire) => wire,
+        match &self.road {
+            Road::Stream(wire) => {
+                let mut writer = lock(&wire.writer);
+                writer.begin();
+                let pending = self.pack(wire, &mut writer.request, procedure, &arguments)?;
+                wire.write(&mut writer, None)?;
+                wire.steps.tell(Step::Send, procedure, pending.id, &writer.request.bytes);
+                Ok(pending)
+            }
             #[cfg(feature = "http")]
             Road::Http(wire) => {
                 let deadline = self.deadline();
                 let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
-                wire.send(vec![post], deadline)?;
-                return Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) });
+                wire.send(procedure, vec![post], deadline)?;
+                Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) })
             }
-        };
-        let mut writer = lock(&wire.writer);
-        writer.begin();
-        let pending = self.pack(wire, &mut writer.request, procedure, &arguments)?;
-        wire.write(&mut writer, None)?;
-        wire.steps.tell(Step::Send, procedure, pending.id, &writer.request.bytes);
-        Ok(pending)
+        }
     }
 
     /// Calls a procedure that nobody waits for: it has no outcome, and no fault either.
@@ -176,20 +178,21 @@ impl ClientStub {
     /// # Errors
     /// Those of sending: `Pack`, `Closed`, `Transport`.
     pub fn notify(&self, procedure: &str, arguments: impl Serialize) -> Result<()> {
-        let wire = match &self.road {
-            Road::Stream(wire) => wire,
+        match &self.road {
+            Road::Stream(wire) => {
+                let mut writer = lock(&wire.writer);
+                writer.begin();
+                pack_notification(wire, &mut writer.request, procedure, &arguments)?;
+                wire.write(&mut writer, None)?;
+                wire.steps.tell(Step::Send, procedure, 0, &writer.request.bytes);
+                Ok(())
+            }
             #[cfg(feature = "http")]
             Road::Http(wire) => {
                 let post = wire.pack_notification(procedure, &arguments)?;
-                return wire.send(vec![post], self.deadline());
+                wire.send(procedure, vec![post], self.deadline())
             }
-        };
-        let mut writer = lock(&wire.writer);
-        writer.begin();
-        pack_notification(wire, &mut writer.request, procedure, &arguments)?;
-        wire.write(&mut writer, None)?;
-        wire.steps.tell(Step::Send, procedure, 0, &writer.request.bytes);
-        Ok(())
+        }
     }
 
     /// Collects calls, to send them in one write.
@@ -216,6 +219,7 @@ impl ClientStub {
         Batch { stub: self, held }
     }
 
+    // ANCHOR: pack
     /// Steps 1 and 2. The outcome may come as soon as the bytes are sent, so the call is noted
     /// before.
     fn pack<T>(
@@ -237,6 +241,7 @@ impl ClientStub {
         wire.pack(out, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
         Ok(pending)
     }
+    // ANCHOR_END: pack
 }
 
 fn pack_notification(
@@ -321,23 +326,22 @@ impl Batch<'_> {
     /// # Errors
     /// `Transport`: the connection broke, and every call on it fails.
     pub fn flush(&mut self) -> Result<()> {
-        let (wire, request, whole) = match &mut self.held {
-            Held::Stream { wire, request, whole } => (&**wire, request, std::mem::take(whole)),
-            #[cfg(feature = "http")]
-            Held::Http(wire, posts) => {
-                return wire.send(std::mem::take(posts), self.stub.deadline());
+        match &mut self.held {
+            Held::Stream { wire, request, whole } => {
+                request.bytes.truncate(std::mem::take(whole));
+                if request.bytes.is_empty() {
+                    return Ok(());
+                }
+                let mut writer = lock(&wire.writer);
+                writer.begin();
+                writer.request.bytes.append(&mut request.bytes);
+                wire.write(&mut writer, None)?;
+                wire.steps.tell(Step::Send, "", 0, &writer.request.bytes);
+                Ok(())
             }
-        };
-        request.bytes.truncate(whole);
-        if request.bytes.is_empty() {
-            return Ok(());
+            #[cfg(feature = "http")]
+            Held::Http(wire, posts) => wire.send("", std::mem::take(posts), self.stub.deadline()),
         }
-        let mut writer = lock(&wire.writer);
-        writer.begin();
-        writer.request.bytes.append(&mut request.bytes);
-        wire.write(&mut writer, None)?;
-        wire.steps.tell(Step::Send, "", 0, &writer.request.bytes);
-        Ok(())
     }
 }
 

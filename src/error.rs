@@ -81,6 +81,7 @@ pub enum Error {
     Strategy(#[from] StrategyError),
 }
 
+// ANCHOR: execution
 /// Whether the procedure ran, as far as the caller can know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Execution {
@@ -91,6 +92,7 @@ pub enum Execution {
     /// It ran, and came to its end.
     Yes,
 }
+// ANCHOR_END: execution
 
 impl Error {
     /// What this error says about the call.
@@ -102,6 +104,7 @@ impl Error {
     /// assert_eq!(Error::from(Fault::new(1, "division by zero")).execution(), Execution::Yes);
     /// ```
     pub fn execution(&self) -> Execution {
+        // ANCHOR: what-it-says
         match self {
             Error::Transport { .. } | Error::Protocol(_) | Error::Timeout(_) => Execution::Maybe,
             Error::Closed { sent: true } => Execution::Maybe,
@@ -110,6 +113,7 @@ impl Error {
             Error::Unpack(_) => Execution::Yes,
             Error::Fault(fault) => fault.execution(),
         }
+        // ANCHOR_END: what-it-says
     }
 
     /// The error and its causes in one line, for a person.
@@ -217,7 +221,7 @@ pub enum StrategyError {
     NoParent(String),
     /// The program to start children with cannot be found.
     #[error(
-        "the executable to start children with is not known: {0}; name it with `SpawnPerConnection::command`"
+        "the executable to start children with is not known: {0}; name it with the strategy's `command`"
     )]
     NoExecutable(String),
 }

@@ -26,7 +26,7 @@ use crate::pending::{Deliver, SharedSlot, deliver, unpacked};
 use crate::protocol::http::{Head, Http};
 use crate::protocol::{Arrived, Message, Protocol, Request};
 use crate::steps::{Step, Steps};
-use crate::transport::http::HttpClient;
+use crate::transport::http::{HttpClient, Whole};
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 
 /// What everybody who calls the same server shares.
@@ -137,7 +137,10 @@ impl HttpWire {
 
     /// Step 3: sends calls when it is their turn, as few messages as the protocol can make of
     /// them. Those before the last one are answered then.
-    pub(crate) fn send(&self, posts: Vec<Post>, deadline: Deadline) -> Result<()> {
+    pub(crate) fn send(&self, procedure: &str, posts: Vec<Post>, deadline: Deadline) -> Result<()> {
+        if posts.is_empty() {
+            return Ok(());
+        }
         let mut turn = self.turn(deadline)?;
         let mut posts = posts.into_iter().peekable();
         while posts.peek().is_some() {
@@ -148,11 +151,11 @@ impl HttpWire {
                 .unzip();
             match self.protocol.join(&requests) {
                 Some(request) if requests.len() > 1 => {
-                    turn.send(request, noted.into_iter().flatten().collect(), deadline)?;
+                    turn.send(procedure, request, noted.into_iter().flatten().collect(), deadline)?;
                 }
                 _ => {
                     for (request, noted) in iter::zip(requests, noted) {
-                        turn.send(request, noted.into_iter().collect(), deadline)?;
+                        turn.send(procedure, request, noted.into_iter().collect(), deadline)?;
                     }
                 }
             }
@@ -172,7 +175,7 @@ impl HttpWire {
     {
         let (Post { request, noted }, pending) = self.pack(procedure, arguments, deadline)?;
         let mut turn = self.turn(deadline)?;
-        turn.send(request, noted.into_iter().collect(), deadline)?;
+        turn.send(procedure, request, noted.into_iter().collect(), deadline)?;
         pending.receive(turn, deadline)
     }
 
@@ -217,15 +220,17 @@ impl HttpWire {
     }
 
     /// Step 8: hands the outcomes in a response to their calls.
-    fn deliver(&self, (parts, body): (http::response::Parts, Bytes), mut calls: Vec<Noted>) {
+    fn deliver(&self, (parts, body): Whole, mut calls: Vec<Noted>) {
         let call = if let [(id, _)] = &calls[..] { *id } else { 0 };
         self.steps.tell(Step::Receive, "", call, &body);
         let media_type = parts.headers.get(CONTENT_TYPE);
         let is_ours = self.http.takes(media_type);
         let status = parts.status;
+        // Where every media type will do, it does not say who made a page about an error.
+        let is_known = is_ours && !self.http.also_taken.contains(&"*/*");
         let unpacked = if calls.is_empty() && status.is_success() {
             Ok(())
-        } else if !status.is_success() && !is_ours {
+        } else if !status.is_success() && !is_known {
             Err(ProtocolError::Status(status.as_u16()))
         } else if body.is_empty() {
             Err(ProtocolError::NoOutcome)
@@ -271,7 +276,13 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     /// Sends one request, when the one before it is answered.
-    fn send(&mut self, request: Request, calls: Vec<Noted>, deadline: Deadline) -> Result<()> {
+    fn send(
+        &mut self,
+        procedure: &str,
+        request: Request,
+        calls: Vec<Noted>,
+        deadline: Deadline,
+    ) -> Result<()> {
         let request = self.wire.head(request)?;
         if let Err(late) = self.settle(deadline) {
             // A call that nobody waits for any more must not block the others for ever.
@@ -291,7 +302,7 @@ impl Turn<'_> {
             self.hang_up(&why);
             return Err(why);
         }
-        self.wire.steps.tell(Step::Send, "", call, &bytes);
+        self.wire.steps.tell(Step::Send, procedure, call, &bytes);
         Ok(())
     }
 

@@ -53,6 +53,7 @@
 //! | [`ThreadPool`] | one of a few threads | many short connections | clients that stay idle |
 //! | [`ForkPerConnection`] | a copy of the process | procedures that may crash | programs with threads or much memory |
 //! | [`SpawnPerConnection`] | a new process | procedures that may crash, in any program | short connections |
+//! | [`ProcessPool`] | one of a few processes | short connections, and procedures that may crash | clients that stay idle |
 //!
 //! # When something goes wrong
 //!
@@ -106,7 +107,7 @@ pub use error::{Error, Execution, ProtocolError, Result, StrategyError};
 pub use message::Fault;
 pub use procedure::Procedures;
 pub use server::{
-    BoundServer, ForkPerConnection, Incoming, Limits, Next, Server, SingleThreaded,
+    BoundServer, ForkPerConnection, Incoming, Limits, Next, ProcessPool, Server, SingleThreaded,
     SpawnPerConnection, StopHandle, Strategy, ThreadPerConnection, ThreadPool,
 };
 pub use server_stub::ServerStub;

@@ -41,7 +41,7 @@ impl<'de> Packed<'_, 'de> {
     }
 }
 
-/// A value that is to become bytes: anything that serde can serialize.
+/// A value that is to become bytes: anything that serde can serialise.
 pub trait Pack {
     /// For the native wire.
     ///
@@ -148,6 +148,7 @@ impl Fault {
     /// What the code says about the call. Codes that only this crate's own server sends before a
     /// procedure runs mean [`Execution::No`]; an application's code means that it ran.
     pub fn execution(&self) -> Execution {
+        // ANCHOR: fault-execution
         match self.code {
             Fault::PARSE
             | Fault::INVALID_CALL
@@ -160,6 +161,7 @@ impl Fault {
             Fault::INTERNAL => Execution::Maybe,
             _ => Execution::Yes,
         }
+        // ANCHOR_END: fault-execution
     }
 }
 
@@ -178,7 +180,11 @@ impl From<crate::Error> for Fault {
     fn from(error: crate::Error) -> Fault {
         match error {
             crate::Error::Fault(fault) => fault,
-            crate::Error::Timeout(_) => Fault::new(Fault::DEADLINE_PASSED, error.to_string()),
+            // Not `DEADLINE_PASSED`: that says that nothing was executed, which nobody knows here.
+            crate::Error::Timeout(limit) => Fault::new(
+                Fault::INTERNAL,
+                format!("a call that the procedure depends on had no reply within {limit:?}"),
+            ),
             other => {
                 log::error!("a procedure's own remote call failed: {other}");
                 Fault::new(Fault::INTERNAL, "a call that the procedure depends on failed")

@@ -10,15 +10,13 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use crate::error::{Error, ProtocolError, Result};
-use crate::message::Fault;
 use crate::protocol::Answer;
 use crate::server::{Limits, Server};
 use crate::steps::Step;
-use crate::transport::{Connection, ReadBuffer, Wake, from_now, last_tick, wait_for};
+use crate::transport::{Connection, Found, ReadBuffer, Wake, from_now, last_tick, wait_for};
 
 use calls::{Answering, Caller};
-pub(crate) use road::Found;
-use road::Road;
+use road::{Road, Why};
 
 /// The server's end of one connection.
 ///
@@ -44,9 +42,6 @@ pub struct ServerStub<'a> {
     answer: Answer,
     /// A whole message that is in the input already.
     waiting: Option<Range<usize>>,
-    /// Until when the stub reads without the wait before it that also sees a stop: a client that
-    /// has just called is likely to call again, and the wait costs as much as the read.
-    eager_until: Duration,
     /// When the connection may be given up: see [`Limits`](crate::Limits).
     patience: Patience,
     caller: Caller<'a>,
@@ -88,12 +83,12 @@ impl<'a> ServerStub<'a> {
             input: ReadBuffer::default(),
             answer: Answer::default(),
             waiting: None,
-            eager_until: Duration::ZERO,
             patience: Patience::new(server.limits),
             caller: Caller {
                 server,
                 connection,
                 output: Vec::new(),
+                eager_until: Duration::ZERO,
                 received: None,
                 last: 0,
                 broken: None,
@@ -101,10 +96,11 @@ impl<'a> ServerStub<'a> {
         }
     }
 
+    // ANCHOR: serve
     /// Serves the connection to its end, and logs why it ended if that was no good end.
     pub fn serve(mut self) {
         if let Some(fault) = self.caller.connection.refusal.take() {
-            return self.end_with(&fault, None, ServerStub::REFUSAL_LINGER);
+            return self.end_with(Why::Refused(&fault), ServerStub::REFUSAL_LINGER);
         }
         loop {
             match self.process() {
@@ -117,6 +113,7 @@ impl<'a> ServerStub<'a> {
             }
         }
     }
+    // ANCHOR_END: serve
 
     /// Receives one message, calls what it asks for, and sends the outcome; `false` if the
     /// connection came to a good end instead.
@@ -148,7 +145,7 @@ impl<'a> ServerStub<'a> {
             self.server.steps.tell(Step::Reply, "", id, &self.answer.bytes);
         }
         let (input, answer) = (&mut self.input, &mut self.answer);
-        match self.road.answer(input, place, answered, answer, &mut self.caller, self.eager_until) {
+        match self.road.answer(input, place, answered, answer, &mut self.caller) {
             Ok(Found::Message(next)) => self.waiting = Some(next),
             Ok(_) => {}
             Err(error) => return Err(self.last_words(error.into())),
@@ -173,7 +170,7 @@ impl<'a> ServerStub<'a> {
         if self.road.is_finished() {
             return Ok(Received::Leave);
         }
-        let mut ready = last_tick() < self.eager_until;
+        let mut ready = last_tick() < self.caller.eager_until;
         loop {
             if ready {
                 let came = self.input.fill(&self.caller.connection, true);
@@ -182,11 +179,7 @@ impl<'a> ServerStub<'a> {
                     Some(0) => return self.ended(),
                     Some(_) => {
                         match self.road.find(&mut self.input, &mut self.caller)? {
-                            Found::Message(place) => {
-                                let alone = place.end == self.input.unread().len();
-                                self.caller.received = (!alone).then(Instant::now);
-                                return Ok(Received::Message(place));
-                            }
+                            Found::Message(place) => return Ok(Received::Message(place)),
                             Found::Nothing => {}
                             #[cfg(feature = "http")]
                             Found::Refused => return Ok(Received::Refused),
@@ -207,7 +200,7 @@ impl<'a> ServerStub<'a> {
                 }
                 Wake::TimedOut => return Ok(Received::Leave),
             }
-            self.eager_until = last_tick() + ServerStub::EAGER;
+            self.caller.eager_until = last_tick() + ServerStub::EAGER;
         }
     }
 
@@ -229,12 +222,14 @@ impl<'a> ServerStub<'a> {
         connection.wait(PollFlags::IN, Some(deadline)).map_err(failed)
     }
 
+    // ANCHOR: ended
     fn ended(&self) -> Result<Received> {
         match self.road.torn(&self.input) {
             0 => Ok(Received::Closed),
             torn => Err(ProtocolError::Torn(torn).into()),
         }
     }
+    // ANCHOR_END: ended
 
     /// Tells the client that the server goes, and which calls it did not execute.
     fn leave(&mut self) {
@@ -245,20 +240,13 @@ impl<'a> ServerStub<'a> {
     /// Tells the client what it did wrong, if there is still a way to.
     fn last_words(&mut self, error: Error) -> Error {
         if let Error::Protocol(broken) = &error {
-            let code = match broken {
-                ProtocolError::UnknownKind(_)
-                | ProtocolError::UnexpectedKind(_)
-                | ProtocolError::BadId(_) => Fault::INVALID_CALL,
-                _ => Fault::PARSE,
-            };
-            let fault = Fault::new(code, broken.to_string());
-            self.end_with(&fault, Some(broken), ServerStub::LINGER);
+            self.end_with(Why::Broken(broken), ServerStub::LINGER);
         }
         error
     }
 
-    fn end_with(&mut self, fault: &Fault, wrong: Option<&ProtocolError>, linger: Duration) {
-        self.road.last_words(fault, wrong, &mut self.caller.output);
+    fn end_with(&mut self, why: Why<'_>, linger: Duration) {
+        self.road.last_words(why, &mut self.caller.output);
         self.close_gently(linger);
     }
 

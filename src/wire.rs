@@ -84,6 +84,7 @@ impl Wire {
         self.closed.load(Ordering::SeqCst)
     }
 
+    // ANCHOR: next-id
     /// A number for a call; 0 belongs to the connection.
     pub(crate) fn next_id(&self) -> u32 {
         loop {
@@ -94,6 +95,7 @@ impl Wire {
             }
         }
     }
+    // ANCHOR_END: next-id
 
     /// Whether no number has come twice, so that a call need not be noted to be told from others.
     pub(crate) fn has_fresh_ids(&self) -> bool {
@@ -231,6 +233,7 @@ impl Wire {
         lock(&self.pending).all()
     }
 
+    // ANCHOR: fill
     /// Fills a noted call's slot and wakes its caller; a call that was given up is nobody's.
     fn fill(&self, id: u32, fill: impl FnOnce(&dyn Deliver)) {
         let Some(slot) = lock(&self.pending).take(id) else {
@@ -240,6 +243,7 @@ impl Wire {
         let caller = lock(&self.pending).unpark(id);
         caller.as_ref().map(Thread::unpark);
     }
+    // ANCHOR_END: fill
 }
 
 /// The right to read. Whoever gives it up, for whatever reason, wakes the next.
@@ -295,6 +299,7 @@ impl<'a> Leading<'a> {
             }
             Some(_) => {}
         }
+        // ANCHOR: read-once
         let news = News { wire, own: *own };
         while !input.unread().is_empty()
             && let Some(message) = finder.find(input.unread())?
@@ -304,6 +309,7 @@ impl<'a> Leading<'a> {
                 .unpack(Message::new(bytes), &mut |arrived| news.deliver(arrived, bytes))?;
             input.consume(message.end);
         }
+        // ANCHOR_END: read-once
         Ok(())
     }
 
@@ -312,6 +318,7 @@ impl<'a> Leading<'a> {
     }
 }
 
+// ANCHOR: pass-on
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
         if self.reader.take().is_some() {
@@ -319,6 +326,7 @@ impl Drop for Leading<'_> {
         }
     }
 }
+// ANCHOR_END: pass-on
 
 /// Hands on what was read.
 struct News<'a> {
@@ -336,7 +344,8 @@ impl News<'_> {
             }
             Arrived::Refused(fault) => self.end(&Error::Fault(fault)),
             Arrived::Bye { last } => {
-                let fault = Fault::new(Fault::STOPPING, "the server is stopping; not executed");
+                let fault = "the server takes no more calls on this connection; not executed";
+                let fault = Fault::new(Fault::STOPPING, fault);
                 let waiting = self.wire.close().into_iter().chain(self.own.map(|(id, _)| id));
                 // Numbers wrap around: the ones after `last` are those less than half a turn away.
                 for id in waiting.filter(|id| id.wrapping_sub(last).cast_signed() > 0) {

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-const STRATEGIES: [&[&str]; 5] = [
+const STRATEGIES: [&[&str]; 6] = [
     &["--strategy", "single"],
     &["--strategy", "thread"],
     &["--strategy", "thread-pool"],
     &["--strategy", "process", "--start", "fork"],
     &["--strategy", "process", "--start", "spawn"],
+    &["--strategy", "process-pool"],
 ];
 
 fn ninestep(arguments: &[&str]) -> Command {
@@ -215,7 +216,7 @@ fn an_address_that_cannot_be_had_is_named_with_what_to_do() {
 
 #[test]
 fn a_wrong_command_line_is_code_2() {
-    run(&["serve", "--strategy", "best"]).fails(2, &["'best'", "thread-pool", "process"]);
+    run(&["serve", "--strategy", "best"]).fails(2, &["'best'", "thread-pool", "process-pool"]);
     run(&["serve", "--start", "fork"]).fails(2, &["error: --start", "--strategy process"]);
     for time in ["0", "-1", "nan", "soon", "1e300"] {
         let option = format!("--timeout={time}");

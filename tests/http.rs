@@ -139,8 +139,8 @@ fn what_is_no_http_is_refused() {
         }
         let many = "x: y\r\n".repeat(200);
         is_refused_for_good(server, &post_with("/", &many, ADD), 431);
-        let endless = format!("POST /{} HTTP/1.1\r\n\r\n", "x".repeat(70_000));
-        is_refused_for_good(server, endless.as_bytes(), 414);
+        let endless = format!("POST /{} HTTP/1.1\r\n\r\n", "x".repeat(17_000));
+        is_refused_for_good(server, endless.as_bytes(), 431);
     });
 }
 

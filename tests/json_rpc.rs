@@ -5,14 +5,21 @@
 pub mod support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread;
 
 use ninestep::protocol::json_rpc::JsonRpc;
-use ninestep::protocol::{Arrived, Message, Outgoing, Protocol, Request};
-use ninestep::{
-    Channel, ClientStub, Error, Fault, Procedures, ProtocolError, Server, ThreadPerConnection,
-    Value, demo,
+use ninestep::protocol::{
+    Answer, Arrived, Call, Calls, Message, Outcome, Outgoing, Protocol, Request,
 };
+use ninestep::{
+    Channel, ClientStub, Error, Fault, Procedures, ProtocolError, Recorder, Server, Step,
+    ThreadPerConnection, Value, demo,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value as Json, json};
 use support::http::HttpRaw;
 use support::{ServerThread, within};
@@ -542,5 +549,87 @@ fn a_client_calls_over_both_roads() {
                 assert_eq!(call.wait().unwrap(), n as i64 + 1);
             }
         });
+    }
+}
+
+#[test]
+fn the_nine_steps_are_told_over_http() {
+    within("nine steps", || {
+        let steps = Arc::new(Recorder::default());
+        let (channel, connection) = Channel::in_memory().unwrap();
+        let server = Server::new(procedures()).protocol(JsonRpc::over_http());
+        let server = server.observer(steps.clone());
+        let serving = thread::spawn(move || server.serve(connection));
+        let channel = channel.protocol(JsonRpc::over_http()).observer(steps.clone());
+        let sum: i64 = ClientStub::new(&channel).unwrap().call("add", (10, 5)).unwrap();
+        assert_eq!(sum, 15);
+        serving.join().unwrap();
+        let told = steps.take();
+        assert_eq!(told.iter().map(|it| it.step).collect::<Vec<_>>(), Step::ALL);
+        assert!(told.iter().all(|it| it.id == 1), "{told:?}");
+        assert!(told[..6].iter().all(|it| it.procedure == "add"), "{told:?}");
+        let call = r#"{"jsonrpc":"2.0","method":"add","params":[10,5],"id":1}"#;
+        for step in [1, 3] {
+            assert_eq!(told[step].bytes, call.as_bytes());
+        }
+        let sent = String::from_utf8(told[2].bytes.clone()).unwrap();
+        assert!(sent.starts_with("POST / HTTP/1.1\r\n") && sent.ends_with(call), "{sent}");
+        for step in [6, 7] {
+            assert_eq!(told[step].bytes, br#"{"jsonrpc":"2.0","result":15,"id":1}"#);
+        }
+    });
+}
+
+/// Calls that take whatever comes.
+struct Anything(Procedures);
+
+impl Calls for Anything {
+    fn call(
+        &mut self,
+        call: Call<'_, '_>,
+        reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+    ) {
+        let outcome = match call.arguments.unpack::<Value>() {
+            Ok(value) => reply(Ok(&value)),
+            Err(error) => reply(Err(Fault::new(Fault::WRONG_ARGUMENTS, error))),
+        };
+        outcome.unwrap();
+    }
+
+    fn procedures(&self) -> &Procedures {
+        &self.0
+    }
+}
+
+/// Something that is nearly a message, and sometimes is.
+fn nearly_json() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just(r#"{"jsonrpc":"2.0","method":"echo","params":["#.to_owned()),
+        Just(r#"],"id":1}"#.to_owned()),
+        Just(r#"{"jsonrpc":"2.0","result":"#.to_owned()),
+        Just(r#","id":7}"#.to_owned()),
+        Just(r#""error":{"code":-1,"message":"no"}"#.to_owned()),
+        r#"[\[\]{}:,"\\ntrue0-9.eE+ -]{0,8}"#,
+        r#""(\\u[0-9a-c][0-9a-f]{3}|[a-z])*""#,
+    ];
+    vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_answered_in_json(text in nearly_json(), bytes in vec(any::<u8>(), 0..40)) {
+        let protocol = JsonRpc::over_http();
+        for message in [text.as_bytes(), &bytes[..]] {
+            let mut answer = Answer::default();
+            let mut calls = Anything(Procedures::new());
+            protocol.answer(Message::new(message), &mut calls, &mut answer).unwrap();
+            if !answer.bytes.is_empty() {
+                let answered: Json = serde_json::from_slice(&answer.bytes).unwrap();
+                let text = str::from_utf8(message);
+                let no_json = text.is_err() || serde_json::from_str::<IgnoredAny>(text.unwrap()).is_err();
+                prop_assert_eq!(answered["error"]["code"] == -32700, no_json, "{}", answered);
+            }
+            let _ = protocol.unpack(Message::new(message), &mut |_| {});
+        }
     }
 }

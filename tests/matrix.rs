@@ -4,10 +4,13 @@
 
 pub mod support;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use ninestep::protocol::hprose::Hprose;
 use ninestep::protocol::json_rpc::JsonRpc;
 use ninestep::protocol::thrift::Thrift;
+use ninestep::protocol::xml_rpc::XmlRpc;
 use ninestep::{Channel, ClientStub, Error, Fault, PendingCall, Value};
 use rustix::process::Signal;
 use support::http::{HttpRaw, post};
@@ -21,38 +24,52 @@ struct Strategy {
     concurrent: bool,
     /// Whether a connection is served by a process of its own.
     isolated: bool,
+    /// Whether the processes are there before the connections, and stay.
+    pool: bool,
 }
 
-const STRATEGIES: [Strategy; 5] = [
+const STRATEGIES: [Strategy; 6] = [
     Strategy {
         name: "single",
         arguments: &["--strategy", "single"],
         concurrent: false,
         isolated: false,
+        pool: false,
     },
     Strategy {
         name: "thread",
         arguments: &["--strategy", "thread"],
         concurrent: true,
         isolated: false,
+        pool: false,
     },
     Strategy {
         name: "thread pool",
         arguments: &["--strategy", "thread-pool"],
         concurrent: true,
         isolated: false,
+        pool: false,
     },
     Strategy {
         name: "spawn",
         arguments: &["--strategy", "process", "--start", "spawn"],
         concurrent: true,
         isolated: true,
+        pool: false,
     },
     Strategy {
         name: "fork",
         arguments: &["--strategy", "process", "--start", "fork"],
         concurrent: true,
         isolated: true,
+        pool: false,
+    },
+    Strategy {
+        name: "process pool",
+        arguments: &["--strategy", "process-pool"],
+        concurrent: true,
+        isolated: true,
+        pool: true,
     },
 ];
 
@@ -62,39 +79,69 @@ struct Protocol {
     speaks: fn(Channel) -> Channel,
     /// Whether it tells bytes from a list of numbers.
     has_bytes: bool,
-    /// Whether it needs no file for names, and takes any values for a list.
-    describes_itself: bool,
+    /// Whether arguments may come by name.
+    has_names: bool,
+    /// Whether a list may hold values of any kind.
+    mixes: bool,
+    /// Whether a fault has a code.
+    has_codes: bool,
     /// What else the server is told.
     options: &'static [&'static str],
 }
 
-const PROTOCOLS: [Protocol; 4] = [
+const PROTOCOLS: [Protocol; 6] = [
     Protocol {
         name: "native",
         speaks: |channel| channel,
         has_bytes: true,
-        describes_itself: true,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
         options: &[],
     },
     Protocol {
         name: "json-rpc",
         speaks: |channel| channel.protocol(JsonRpc::over_http()),
         has_bytes: false,
-        describes_itself: true,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
         options: &[],
     },
     Protocol {
         name: "json-rpc-tcp",
         speaks: |channel| channel.protocol(JsonRpc::over_tcp()),
         has_bytes: false,
-        describes_itself: true,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
+    Protocol {
+        name: "xml-rpc",
+        speaks: |channel| channel.protocol(XmlRpc::default()),
+        has_bytes: true,
+        has_names: false,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
+    Protocol {
+        name: "hprose",
+        speaks: |channel| channel.protocol(Hprose::default()),
+        has_bytes: true,
+        has_names: false,
+        mixes: true,
+        has_codes: false,
         options: &[],
     },
     Protocol {
         name: "thrift",
         speaks: |channel| channel.protocol(Thrift::default()),
         has_bytes: true,
-        describes_itself: false,
+        has_names: false,
+        mixes: false,
+        has_codes: true,
         options: &["--idl", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/demo.thrift")],
     },
 ];
@@ -146,11 +193,13 @@ fn calls_are_answered() {
         assert_eq!(stub.call::<String>("sayHi", ("Jürgen",)).unwrap(), "Hi Jürgen!", "{name}");
         stub.call::<()>("sleep", (1,)).unwrap();
 
-        let (b, a) = (("b".into(), Value::Int(5)), ("a".into(), Value::Int(10)));
-        let mut value = Value::List(vec![Value::from("\"ü\"")]);
-        if protocol.describes_itself {
+        if protocol.has_names {
+            let (b, a) = (("b".into(), Value::Int(5)), ("a".into(), Value::Int(10)));
             let by_name = Value::Map(vec![b, a]);
             assert_eq!(stub.call::<i64>("subtract", by_name).unwrap(), 5, "{name}");
+        }
+        let mut value = Value::List(vec![Value::from("\"ü\"")]);
+        if protocol.mixes {
             value = Value::List(vec![Value::Null, value, Value::Float(0.5)]);
         }
         assert_eq!(stub.call::<Value>("echo", (&value,)).unwrap(), value, "{name}");
@@ -198,20 +247,21 @@ fn a_fault_leaves_the_connection_as_it_was() {
                 other => panic!("{name}: {procedure}: {other:?}"),
             }
         };
+        let code = |code| if protocol.has_codes { code } else { Fault::INTERNAL };
 
         let unknown = fault("ad", vec![]);
-        assert_eq!(unknown.code, Fault::NO_SUCH_PROCEDURE, "{name}");
+        assert_eq!(unknown.code, code(Fault::NO_SUCH_PROCEDURE), "{name}");
 
         let unfit = fault("add", vec![Value::Int(1), Value::from("two")]);
-        assert_eq!(unfit.code, Fault::WRONG_ARGUMENTS, "{name}");
+        assert_eq!(unfit.code, code(Fault::WRONG_ARGUMENTS), "{name}");
         assert!(unfit.message.contains("expected (a: i64, b: i64)"), "{name}: {unfit}");
         assert!(unfit.message.contains("argument 2 (b)"), "{name}: {unfit}");
 
         let none = fault("divide", vec![Value::Float(1.0), Value::Float(0.0)]);
-        assert_eq!((none.code, &*none.message), (1, "division by zero"), "{name}");
+        assert_eq!((none.code, &*none.message), (code(1), "division by zero"), "{name}");
 
         let beyond = fault("add", vec![Value::Int(i64::MAX), Value::Int(1)]);
-        assert_eq!((beyond.code, &*beyond.message), (2, "overflow"), "{name}");
+        assert_eq!((beyond.code, &*beyond.message), (code(2), "overflow"), "{name}");
 
         let panicked = fault("panic", vec![]);
         assert_eq!(panicked.code, Fault::INTERNAL, "{name}");
@@ -366,7 +416,7 @@ fn a_crash_takes_one_process_with_it() {
 
 #[test]
 fn a_killed_server_takes_its_children_with_it() {
-    for_each(|Strategy { name, concurrent, isolated, .. }, server| {
+    for_each(|Strategy { name, concurrent, isolated, pool, .. }, server| {
         let mut idle = Raw::greeted(server.address());
         assert_eq!(idle.ask(1, "add", (1, 2)).result(), Value::Int(3), "{name}");
         let half_way = concurrent.then(|| {
@@ -375,8 +425,9 @@ fn a_killed_server_takes_its_children_with_it() {
             half_way.send(&call(2, "add", (1, 2))[..7]);
             half_way
         });
-        let children = if isolated { 2 } else { 0 };
-        assert_eq!(server.children().len(), children, "{name}");
+        if !pool {
+            assert_eq!(server.children().len(), if isolated { 2 } else { 0 }, "{name}");
+        }
 
         server.signal(Signal::KILL);
         let (status, _) = server.ended(name);
@@ -388,17 +439,20 @@ fn a_killed_server_takes_its_children_with_it() {
 
 #[test]
 fn a_closed_connection_leaves_nothing_behind() {
-    for_each_pair(|Strategy { name, .. }, protocol, server| {
+    for_each_pair(|Strategy { name, pool, .. }, protocol, server| {
         assert_eq!(protocol.client(&server).call::<i64>("add", (1, 1)).unwrap(), 2, "{name}");
-        eventually(name, || server.children().is_empty());
-        let descriptors = server.descriptors();
-        let stubs: Vec<_> = (0..20).map(|_| protocol.client(&server)).collect();
+        if !pool {
+            eventually(name, || server.children().is_empty());
+        }
+        // The processes of a pool stay, and no other comes.
+        let pids = || server.children().iter().map(|(pid, _)| *pid).collect::<HashSet<u32>>();
+        let (before, descriptors) = (pids(), server.descriptors());
+        let connections = if pool { before.len() } else { 20 };
+        let stubs: Vec<_> = (0..connections).map(|_| protocol.client(&server)).collect();
         for stub in stubs {
             assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15, "{name}");
         }
-        eventually(&format!("{name}: no child, not even a zombie"), || {
-            server.children().is_empty()
-        });
+        eventually(&format!("{name}: no further child, not even a zombie"), || pids() == before);
         eventually(&format!("{name}: {descriptors} descriptors"), || {
             server.descriptors() <= descriptors
         });

@@ -69,12 +69,13 @@ impl Drop for Serving {
     }
 }
 
-const STRATEGIES: [&[&str]; 5] = [
+const STRATEGIES: [&[&str]; 6] = [
     &["--strategy", "single"],
     &["--strategy", "thread"],
     &["--strategy", "thread-pool"],
     &["--strategy", "process", "--start", "spawn"],
     &["--strategy", "process", "--start", "fork"],
+    &["--strategy", "process-pool"],
 ];
 
 #[test]

@@ -183,7 +183,7 @@ fn each_message_is_shown_once_and_every_field_is_named() {
 }
 
 #[test]
-fn the_table_has_five_strategies_with_what_was_measured() {
+fn the_table_has_six_strategies_with_what_was_measured() {
     let lines = part("The same call on each server strategy", "Where to go on");
     let rows: Vec<Vec<&str>> = lines
         .iter()
@@ -198,6 +198,7 @@ fn the_table_has_five_strategies_with_what_was_measured() {
         "thread pool",
         "process per connection, by fork",
         "process per connection, by spawn",
+        "process pool",
     ];
     assert_eq!(names, expected);
     for row in &rows[1..] {
@@ -211,6 +212,8 @@ fn the_table_has_five_strategies_with_what_was_measured() {
     assert!(rows[3][3].starts_with("1 process, "), "{}", rows[3][3]);
     assert_eq!(rows[4][3], "12 processes, 12 threads");
     assert_eq!(rows[5][3], "12 processes, 12 threads");
+    // Four for each core, which take turns.
+    assert!(rows[6][3].contains(" processes, "), "{}", rows[6][3]);
 }
 
 #[test]

@@ -64,6 +64,22 @@ pub struct Axis {
     pub name: String,
     /// Such as `calls/s`; empty for a bare count.
     pub unit: String,
+    /// Which values are the good ones.
+    #[serde(default)]
+    pub better: Better,
+}
+
+/// Which values of a quantity are the good ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Better {
+    /// The high ones.
+    More,
+    /// The low ones.
+    Less,
+    /// It does not say who is better.
+    #[default]
+    Neither,
 }
 
 /// What one strategy answered.

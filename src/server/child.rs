@@ -2,10 +2,12 @@
 //! otherwise the single-threaded server.
 //!
 //! Parent and child share a socket pair, the child's standard input. The parent sends an accepted
-//! socket through it; the child sends a byte when it has served the connection; and the parent
-//! closes it, by intention or by dying, to tell the child to finish.
+//! socket through it, when the child is ready; the child says when it has taken the socket, and
+//! when it is ready for the next; and the parent closes the pair, by intention or by dying, to
+//! tell the child to finish.
 
 use std::env;
+use std::fs::File;
 use std::io::{self, IoSliceMut, Write, stdin, stdout};
 use std::mem::MaybeUninit;
 use std::net::TcpStream;
@@ -17,6 +19,7 @@ use rustix::event::PollFlags;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send, sockopt,
 };
+use rustix::stdio::dup2_stdin;
 
 use crate::error::{Error, Result, StrategyError};
 use crate::server::{Incoming, Server, SingleThreaded, Strategy};
@@ -24,6 +27,11 @@ use crate::transport::{Connection, Lifeline, Wake, wait_for};
 
 /// The environment variable by which a parent tells a program that it is a child.
 pub(crate) const MARK: &str = "NINESTEP_CHILD";
+
+/// A child says that it has started, and later that it has served its connection.
+pub(crate) const READY: u8 = b'!';
+/// A child says that it has the connection, so that the parent can drop its own copy of it.
+pub(crate) const TAKEN: u8 = b'+';
 
 /// Whether this process has begun to serve its parent. The variable itself cannot be removed:
 /// changing the environment is unsafe while threads run.
@@ -36,8 +44,11 @@ pub(crate) fn serve_if_child(server: &Server) -> Result<()> {
     let no_parent = |error: io::Error| Error::from(StrategyError::NoParent(error.to_string()));
     let control = stdin().as_fd().try_clone_to_owned().map_err(no_parent)?;
     sockopt::socket_type(&control).map_err(|error| no_parent(error.into()))?;
+    // What a procedure starts inherits standard input, and must not keep the parent from seeing
+    // this process end.
+    File::open("/dev/null").and_then(|null| Ok(dup2_stdin(null)?)).map_err(no_parent)?;
     let control = Lifeline::watching(control);
-    let parent = Parent { control: control.clone(), served: false };
+    let parent = Parent { control: control.clone(), ready: true };
     let mut incoming = Incoming::from_parent(parent, control, server.limits.drain)?;
     SingleThreaded.run(&mut incoming, &|connection| server.serve(connection))?;
     // What a procedure printed must not be lost; a closed standard output is nobody's loss.
@@ -56,16 +67,16 @@ pub(crate) fn refuse_to_listen() -> Result<()> {
 /// The parent, as its child sees it.
 pub(crate) struct Parent {
     control: Lifeline,
-    served: bool,
+    /// Whether the parent is to be told that the child is ready.
+    ready: bool,
 }
 
 impl Parent {
     /// Waits for a connection or for the end. The calls come in turns with
     /// [`receive`](Parent::receive).
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Wake> {
-        if std::mem::take(&mut self.served) {
-            // A parent that is gone is found out by the wait.
-            let _ = send(&self.control, b"!", SendFlags::DONTWAIT);
+        if std::mem::take(&mut self.ready) {
+            self.say(READY);
         }
         wait_for(&self.control, PollFlags::IN, deadline)
     }
@@ -81,9 +92,15 @@ impl Parent {
             RecvAncillaryMessage::ScmRights(mut sockets) => sockets.next(),
             _ => None,
         })?;
-        self.served = true;
+        self.say(TAKEN);
+        self.ready = true;
         let stream = TcpStream::from(socket);
         let peer = stream.peer_addr().ok();
         Some(Connection::new(stream.into(), peer))
+    }
+
+    fn say(&self, word: u8) {
+        // A parent that is gone is found out by the next wait.
+        let _ = send(&self.control, &[word], SendFlags::DONTWAIT);
     }
 }

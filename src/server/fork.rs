@@ -15,7 +15,6 @@ use rustix::net::{Shutdown, shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, setpgid, waitpid};
 
 use crate::error::{Result, StrategyError};
-use crate::message::Fault;
 use crate::server::{Incoming, Next, Place, Strategy};
 use crate::transport::{Connection, Wake, from_now, last_tick, lifeline, wait_for};
 
@@ -80,6 +79,7 @@ impl Strategy for ForkPerConnection {
                 Next::Nothing => continue,
                 Next::Stopped => break,
             };
+            // ANCHOR: fork
             match threads.unchanged().and_then(|()| Fork::new()) {
                 Ok(Fork::Parent(pid)) => {
                     children.push(ForkedChild { pid, _place: connection.place.take() });
@@ -90,10 +90,9 @@ impl Strategy for ForkPerConnection {
                     connection.lifeline = Some(watched);
                     serve_and_exit(connection, serve);
                 }
+                // ANCHOR_END: fork
                 Err(error) => {
-                    log::warn!("no process for a connection, waiting a moment: {error}");
-                    let fault = "no process can be started for this connection";
-                    serve(connection.refused(Fault::new(Fault::OVERLOADED, fault)));
+                    serve(connection.overloaded("process", &error));
                     incoming.back_off();
                 }
             }
@@ -110,6 +109,7 @@ impl Strategy for ForkPerConnection {
     }
 }
 
+// ANCHOR: child
 /// The child's whole life.
 fn serve_and_exit(connection: Connection, serve: &(dyn Fn(Connection) + Sync)) -> ! {
     // Ctrl-C at a terminal goes to the whole group; a reply under way shall live.
@@ -118,6 +118,7 @@ fn serve_and_exit(connection: Connection, serve: &(dyn Fn(Connection) + Sync)) -
     let _ = stdout().flush();
     _exit(if served.is_ok() { 0 } else { 101 })
 }
+// ANCHOR_END: child
 
 enum Fork {
     Parent(Pid),

@@ -2,18 +2,20 @@
 //! for every strategy.
 
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::error::Result;
 use crate::server::child::Parent;
-use crate::transport::{Connection, Lifeline, Wake, from_now, lifeline, tcp, wait, wait_for};
+use crate::transport::{
+    Connection, Lifeline, Wake, from_now, lifeline, poll_until, tcp, wait, wait_for,
+};
 
 /// The connections that are to be served, until the server is told to stop: an iterator whose
 /// end is the stop.
@@ -78,6 +80,29 @@ impl Incoming {
     /// Waits for the next connection, at most for this time.
     pub fn next_within(&mut self, patience: Duration) -> Next {
         self.next_until(Some(from_now(patience)))
+    }
+
+    /// Waits for the next connection, or until one of these can be read; tells also which can.
+    pub(crate) fn next_beside(&mut self, others: &[impl AsFd]) -> (Next, Vec<usize>) {
+        let source = match &self.source {
+            Source::Listener(listener) if self.places.are_free() => listener.as_fd(),
+            _ => self.lifeline.as_fd(),
+        };
+        let own = [self.lifeline.as_fd(), source].into_iter();
+        let all = own.chain(others.iter().map(AsFd::as_fd));
+        let mut fds: Vec<PollFd> =
+            all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let polled = poll_until(&mut fds, None);
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        if let Err(error) = polled {
+            log::error!("waiting for connections failed: {error}");
+            self.back_off();
+        }
+        let next = match ready[0] || ready[1] {
+            true => self.next_within(Duration::ZERO),
+            false => Next::Nothing,
+        };
+        (next, (0..others.len()).filter(|number| ready[number + 2]).collect())
     }
 
     /// Accepts nothing for a moment, longer each time it comes soon after the last: for a

@@ -14,17 +14,21 @@ mod thread_pool;
 
 mod child;
 mod fork;
+mod process_pool;
 mod spawn;
+mod worker;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "compare")]
+pub(crate) use child::MARK as CHILD_MARK;
 pub use fork::ForkPerConnection;
 pub(crate) use incoming::Place;
 pub use incoming::{Incoming, Next};
-
+pub use process_pool::ProcessPool;
 pub use single::SingleThreaded;
 pub use spawn::SpawnPerConnection;
 pub use strategy::Strategy;
@@ -48,6 +52,7 @@ pub struct Server {
     pub(crate) steps: Steps,
 }
 
+// ANCHOR: limits
 /// How long a server waits for a peer. What a message may hold is its protocol's to limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -63,6 +68,7 @@ pub struct Limits {
     /// killed: the server waits for it.
     pub drain: Duration,
 }
+// ANCHOR_END: limits
 
 impl Default for Limits {
     fn default() -> Limits {
@@ -102,9 +108,9 @@ impl Server {
         Server { steps: Steps { observer: Some(observer) }, ..self }
     }
 
-    /// The first thing in the `main` of a program that uses [`SpawnPerConnection`]: in a child
-    /// process that the strategy started, this serves what the parent hands over and ends the
-    /// process; anywhere else it does nothing.
+    /// The first thing in the `main` of a program that uses [`SpawnPerConnection`] or
+    /// [`ProcessPool`]: in a child process that the strategy started, this serves what the parent
+    /// hands over and ends the process; anywhere else it does nothing.
     ///
     /// # Errors
     /// This process was started as a child, but has no parent to take a connection from.

@@ -11,6 +11,7 @@ use crate::transport::Connection;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SingleThreaded;
 
+// ANCHOR: run
 impl Strategy for SingleThreaded {
     fn run(&self, incoming: &mut Incoming, serve: &(dyn Fn(Connection) + Sync)) -> Result<()> {
         for connection in incoming {
@@ -19,3 +20,4 @@ impl Strategy for SingleThreaded {
         Ok(())
     }
 }
+// ANCHOR_END: run

@@ -32,6 +32,7 @@ use crate::transport::Connection;
 ///     }
 /// }
 /// ```
+// ANCHOR: strategy
 pub trait Strategy {
     /// Serves every incoming connection.
     ///
@@ -42,3 +43,4 @@ pub trait Strategy {
     /// The strategy cannot run in this process at all.
     fn run(&self, incoming: &mut Incoming, serve: &(dyn Fn(Connection) + Sync)) -> Result<()>;
 }
+// ANCHOR_END: strategy

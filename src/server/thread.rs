@@ -5,7 +5,6 @@ use std::thread;
 use crossbeam_channel::bounded;
 
 use crate::error::Result;
-use crate::message::Fault;
 use crate::server::{Incoming, Strategy};
 use crate::transport::Connection;
 
@@ -26,6 +25,7 @@ impl Default for ThreadPerConnection {
     }
 }
 
+// ANCHOR: run
 impl Strategy for ThreadPerConnection {
     fn run(&self, incoming: &mut Incoming, serve: &(dyn Fn(Connection) + Sync)) -> Result<()> {
         incoming.at_most(self.at_most);
@@ -39,12 +39,9 @@ impl Strategy for ThreadPerConnection {
                 let started = thread::Builder::new()
                     .spawn_scoped(scope, move || take_over.into_iter().take(1).for_each(serve));
                 if let Err(error) = started {
-                    log::warn!("no thread for a connection, waiting a moment: {error}");
-                    let fault =
-                        Fault::new(Fault::OVERLOADED, "no thread is free for this connection");
                     handed
                         .try_iter()
-                        .for_each(|connection| serve(connection.refused(fault.clone())));
+                        .for_each(|connection| serve(connection.overloaded("thread", &error)));
                     incoming.back_off();
                 }
             }
@@ -52,3 +49,4 @@ impl Strategy for ThreadPerConnection {
         Ok(())
     }
 }
+// ANCHOR_END: run

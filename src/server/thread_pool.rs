@@ -26,6 +26,7 @@ impl Default for ThreadPool {
     }
 }
 
+// ANCHOR: run
 impl Strategy for ThreadPool {
     fn run(&self, incoming: &mut Incoming, serve: &(dyn Fn(Connection) + Sync)) -> Result<()> {
         // A channel without room: a connection is handed over or stays with the acceptor, which
@@ -53,3 +54,4 @@ impl Strategy for ThreadPool {
         Ok(())
     }
 }
+// ANCHOR_END: run

@@ -23,6 +23,9 @@ pub(super) struct Caller<'a> {
     pub(super) connection: Connection,
     /// Packed outcomes that were not sent yet.
     pub(super) output: Vec<u8>,
+    /// Until when the stub reads without the wait before it that also sees a stop: a client that
+    /// has just called is likely to call again, and the wait costs as much as the read.
+    pub(super) eager_until: Duration,
     /// When the messages that are being answered came; `None` for a lone one, which came now.
     pub(super) received: Option<Instant>,
     /// The highest id that was called.
@@ -115,10 +118,12 @@ impl Calls for Answering<'_, '_> {
             }
         };
         self.called = Some(id);
+        // ANCHOR: lookup
         let Some(procedure) = caller.server.procedures.get(name) else {
             steps.tell(Step::Unpack, name, id, message);
             return finish(Err(Fault::no_such_procedure(name)));
         };
+        // ANCHOR_END: lookup
         if patience_ms.is_some_and(|ms| caller.waited_for(ms)) {
             let message = "the deadline had passed when the call came up; it was not executed";
             return finish(Err(Fault::new(Fault::DEADLINE_PASSED, message)));
@@ -132,6 +137,7 @@ impl Calls for Answering<'_, '_> {
         if caller.broken.is_some() {
             return;
         }
+        // ANCHOR: catch
         let run = AssertUnwindSafe(|| {
             procedure.invoke(arguments, &mut |stage| match stage {
                 Stage::Unfit(fault) => {
@@ -152,6 +158,7 @@ impl Calls for Answering<'_, '_> {
             log::error!("{name} panicked: {}", panic_text(&*panic));
             let _ = reply(Err(Fault::new(Fault::INTERNAL, format!("{name} failed inside"))));
         }
+        // ANCHOR_END: catch
         if let Some(began) = began {
             procedure.took(began.elapsed());
         }

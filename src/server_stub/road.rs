@@ -1,7 +1,7 @@
 //! How messages come out of the bytes that come, and how answers become bytes that go.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::time::Instant;
 
 use super::calls::Caller;
 use crate::error::ProtocolError;
@@ -9,7 +9,7 @@ use crate::message::Fault;
 #[cfg(feature = "http")]
 use crate::protocol::http::Http;
 use crate::protocol::{Answer, Finder, Framing, Message, Protocol, Side, Transport};
-use crate::transport::ReadBuffer;
+use crate::transport::{Found, ReadBuffer};
 #[cfg(feature = "http")]
 use crate::transport::{http::HttpServer, last_tick};
 
@@ -20,17 +20,6 @@ pub(super) enum Road<'a> {
     /// HTTP, which takes the input in and keeps the message until it is answered.
     #[cfg(feature = "http")]
     Http(Box<HttpServer>, &'a Http),
-}
-
-/// What came out of the bytes that came.
-pub(crate) enum Found {
-    /// A whole message, at this place of the input if it stays there.
-    Message(Range<usize>),
-    /// Not enough yet.
-    Nothing,
-    /// A request that is no message of this protocol. It has been answered.
-    #[cfg(feature = "http")]
-    Refused,
 }
 
 impl<'a> Road<'a> {
@@ -47,14 +36,22 @@ impl<'a> Road<'a> {
     pub(super) fn find(
         &mut self,
         input: &mut ReadBuffer,
-        _caller: &mut Caller<'_>,
+        caller: &mut Caller<'_>,
     ) -> Result<Found, ProtocolError> {
         match self {
-            Road::Stream(finder, _) => {
-                Ok(finder.find(input.unread())?.map_or(Found::Nothing, Found::Message))
-            }
+            Road::Stream(finder, _) => Ok(match finder.find(input.unread())? {
+                Some(place) => {
+                    let alone = place.end == input.unread().len();
+                    caller.received = (!alone).then(Instant::now);
+                    Found::Message(place)
+                }
+                None => Found::Nothing,
+            }),
             #[cfg(feature = "http")]
-            Road::Http(server, http) => server.take_in(http, input, &mut _caller.output),
+            Road::Http(server, http) => {
+                caller.received = None;
+                server.take_in(http, input, &mut caller.output)
+            }
         }
     }
 
@@ -80,7 +77,6 @@ impl<'a> Road<'a> {
         answered: Result<(), ProtocolError>,
         answer: &mut Answer,
         caller: &mut Caller<'_>,
-        _looked_until: Duration,
     ) -> Result<Found, ProtocolError> {
         match self {
             Road::Stream(finder, _) => {
@@ -95,7 +91,7 @@ impl<'a> Road<'a> {
             #[cfg(feature = "http")]
             Road::Http(server, http) => {
                 // The client of a server that stops is told not to send the next request.
-                let last = last_tick() >= _looked_until && caller.connection.is_told_to_stop();
+                let last = last_tick() >= caller.eager_until && caller.connection.is_told_to_stop();
                 server.answer(http, answered, answer, last, &mut caller.output)
             }
         }
@@ -119,18 +115,15 @@ impl<'a> Road<'a> {
         }
     }
 
-    /// What is said to a client before its connection is closed on it, and what it did wrong if it
-    /// was the client's doing.
-    pub(super) fn last_words(
-        &self,
-        fault: &Fault,
-        _wrong: Option<&ProtocolError>,
-        out: &mut Vec<u8>,
-    ) {
+    /// What is said to a client before its connection is closed on it.
+    pub(super) fn last_words(&self, why: Why<'_>, out: &mut Vec<u8>) {
         match self {
-            Road::Stream(_, framing) => framing.last_words(fault, out),
+            Road::Stream(_, framing) => framing.last_words(&why.fault(), out),
             #[cfg(feature = "http")]
-            Road::Http(server, _) => server.last_words(fault, _wrong, out),
+            Road::Http(server, _) => match why {
+                Why::Broken(ProtocolError::TooSlow(_)) => server.too_slow(&why.fault(), out),
+                _ => server.last_words(&why.fault(), out),
+            },
         }
     }
 
@@ -141,5 +134,30 @@ impl<'a> Road<'a> {
             #[cfg(feature = "http")]
             Road::Http(server, _) => server.bye(out),
         }
+    }
+}
+
+/// Why a connection is closed on its client.
+#[derive(Clone, Copy)]
+pub(super) enum Why<'a> {
+    /// The client broke the protocol.
+    Broken(&'a ProtocolError),
+    /// The server does not want to serve it.
+    Refused(&'a Fault),
+}
+
+impl Why<'_> {
+    fn fault(&self) -> Fault {
+        let broken = match self {
+            Why::Refused(fault) => return (*fault).clone(),
+            Why::Broken(broken) => broken,
+        };
+        let code = match broken {
+            ProtocolError::UnknownKind(_)
+            | ProtocolError::UnexpectedKind(_)
+            | ProtocolError::BadId(_) => Fault::INVALID_CALL,
+            _ => Fault::PARSE,
+        };
+        Fault::new(code, broken.to_string())
     }
 }

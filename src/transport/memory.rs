@@ -11,10 +11,12 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use super::Connection;
 use crate::error::{Error, Result};
 
+// ANCHOR: sockets
 /// Two sockets that are connected to each other.
 pub(crate) fn sockets() -> Result<(OwnedFd, OwnedFd), Errno> {
     socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
 }
+// ANCHOR_END: sockets
 
 /// The two ends of a new connection.
 pub(crate) fn pair() -> Result<(Connection, Connection)> {

@@ -10,6 +10,7 @@ pub(crate) mod tcp;
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,17 @@ pub struct Connection {
     pub(crate) lifeline: Option<Lifeline>,
     pub(crate) place: Option<Place>,
     pub(crate) refusal: Option<Fault>,
+}
+
+/// What is found in the bytes that came.
+pub(crate) enum Found {
+    /// A whole message, at this place of the input if it stays there.
+    Message(Range<usize>),
+    /// Not enough yet.
+    Nothing,
+    /// A request that is no message of this protocol. It has been answered.
+    #[cfg(feature = "http")]
+    Refused,
 }
 
 /// Why a wait ended.
@@ -67,10 +79,18 @@ impl Connection {
         Connection { refusal: Some(fault), ..self }
     }
 
-    /// Takes the connection apart for a process that will serve it: the socket, and the place
-    /// that it holds in the server's count until the value is dropped.
-    pub(crate) fn into_socket(self) -> (OwnedFd, Option<Place>) {
-        (self.socket, self.place)
+    /// The same connection, to be refused because there is no `what` (a thread, a process) that
+    /// could serve it.
+    pub(crate) fn overloaded(self, what: &str, why: &io::Error) -> Connection {
+        log::warn!("no {what} for a connection, waiting a moment: {why}");
+        let fault = format!("no {what} can be started for this connection");
+        self.refused(Fault::new(Fault::OVERLOADED, fault))
+    }
+
+    /// Closes this copy of the socket, which another process has. The connection's place in the
+    /// server's count stays taken until the value is dropped.
+    pub(crate) fn into_place(self) -> Option<Place> {
+        self.place
     }
 
     /// Sends all bytes. Blocks while the peer does not read.
@@ -211,7 +231,8 @@ pub(crate) fn last_tick() -> Duration {
     Duration::try_from(clock_gettime(clock)).unwrap_or_default()
 }
 
-fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<usize> {
+/// Waits for any of these descriptors, or for the deadline; how many are ready.
+pub(crate) fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<usize> {
     loop {
         let timeout = deadline.map(|deadline| timespec(deadline - Instant::now()));
         match poll(fds, timeout.as_ref()) {

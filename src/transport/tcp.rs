@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 /// How many connections may wait to be accepted. The kernel cuts it to its own limit.
 const BACKLOG: i32 = 1024;
 
+// ANCHOR: connect
 /// Connects to the first of `address`'s addresses that answers within the time.
 pub(crate) fn connect(address: &str, within: Duration) -> Result<Connection> {
     let failed = |error| Error::Connect { address: address.to_owned(), source: Arc::new(error) };
@@ -29,6 +30,7 @@ pub(crate) fn connect(address: &str, within: Duration) -> Result<Connection> {
     }
     Err(failed(last))
 }
+// ANCHOR_END: connect
 
 /// Listens on the first of these addresses that can be bound.
 pub(crate) fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
@@ -48,6 +50,7 @@ pub(crate) fn accept(listener: &TcpListener) -> io::Result<Connection> {
     Ok(prepared(stream.into(), peer))
 }
 
+// ANCHOR: prepared
 /// A reply is one small write, and the peer waits for it: it must not wait for the acknowledgement
 /// of an earlier one (Nagle's algorithm, RFC 896).
 fn prepared(socket: OwnedFd, peer: SocketAddr) -> Connection {
@@ -55,3 +58,4 @@ fn prepared(socket: OwnedFd, peer: SocketAddr) -> Connection {
     let _ = sockopt::set_tcp_nodelay(&socket, true);
     Connection::new(socket, Some(peer))
 }
+// ANCHOR_END: prepared

@@ -48,7 +48,7 @@ impl Size {
 /// A name for `--only`, and what it measures.
 type Part = (&'static str, fn(Size) -> Vec<Row>);
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     ("lone", |size| compare::rows(&Plan::LONE, size)),
     ("shared", |size| compare::rows(&Plan::SHARED, size)),
     ("many", |size| compare::rows(&Plan::MANY, size)),
@@ -58,6 +58,10 @@ const PARTS: [Part; 10] = [
     ("mib", |size| compare::rows(&Plan::MIB, size)),
     ("connect", |size| compare::rows(&Plan::CONNECT, size)),
     ("fork", |size| compare::rows(&Plan::FORK, size)),
+    ("pool", |size| {
+        let plans = [Plan::POOL_CALLS, Plan::POOL_CONNECTIONS];
+        plans.iter().flat_map(|plan| compare::rows(plan, size)).collect()
+    }),
     ("memory", |_| memory::rows()),
     ("stops", stops::rows),
     ("observed", observed::rows),

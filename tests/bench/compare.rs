@@ -98,6 +98,22 @@ impl Plan {
         other: ["raw-serve", "fork", "raw-connect"],
         ..Plan::CONNECT
     };
+    /// Both are ninestep.
+    pub(crate) const POOL_CALLS: Plan = Plan {
+        work: "process pool (against thread pool)",
+        ours: ["serve", "process-pool", "lone"],
+        other: ["serve", "thread-pool", "lone"],
+        least: 0.9,
+        ..Plan::LONE
+    };
+    /// Both are ninestep.
+    pub(crate) const POOL_CONNECTIONS: Plan = Plan {
+        work: "connect, call, close: process pool (against thread)",
+        ours: ["serve", "process-pool", "connect"],
+        other: ["serve", "thread", "connect"],
+        least: 1.0,
+        ..Plan::CONNECT
+    };
 }
 
 /// Where the processes run.

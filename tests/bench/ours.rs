@@ -1,7 +1,8 @@
 //! ninestep doing the work that is measured, with default settings.
 
 use ninestep::{
-    Channel, ClientStub, ForkPerConnection, PendingCall, Server, ThreadPerConnection, demo,
+    Channel, ClientStub, ForkPerConnection, PendingCall, ProcessPool, Server, ThreadPerConnection,
+    ThreadPool, demo,
 };
 use serde_bytes::{ByteBuf, Bytes};
 
@@ -14,11 +15,15 @@ pub(crate) fn mib() -> ByteBuf {
 }
 
 pub(crate) fn serve(what: &str) -> Result<()> {
-    let server = Server::new(demo::procedures()).bind("127.0.0.1:0")?;
+    let server = Server::new(demo::procedures());
+    server.serve_if_child()?;
+    let server = server.bind("127.0.0.1:0")?;
     println!("{}", server.local_addr());
     match what {
         "thread" => server.run(&ThreadPerConnection::default())?,
+        "thread-pool" => server.run(&ThreadPool::default())?,
         "fork" => server.run(&ForkPerConnection::default())?,
+        "process-pool" => server.run(&ProcessPool::new())?,
         _ => return Err("no such server".into()),
     }
     Ok(())

@@ -15,15 +15,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ninestep::{
-    Channel, ClientStub, Error, Fault, ForkPerConnection, PendingCall, Procedures, Server,
-    SingleThreaded, SpawnPerConnection, Strategy, ThreadPerConnection, ThreadPool,
+    Channel, ClientStub, Error, Fault, ForkPerConnection, PendingCall, Procedures, ProcessPool,
+    Server, SingleThreaded, SpawnPerConnection, Strategy, ThreadPerConnection, ThreadPool,
 };
 
 use crate::process::Process;
 use crate::table::Row;
 use crate::{Result, Size};
 
-const STRATEGIES: [&str; 5] = ["single", "thread", "pool", "spawn", "fork"];
+const STRATEGIES: [&str; 6] = ["single", "thread", "thread-pool", "spawn", "fork", "process-pool"];
 /// Calls that each client keeps under way.
 const WINDOW: usize = 64;
 
@@ -116,9 +116,10 @@ pub(crate) fn serve(strategy: &str, file: &str) -> Result<()> {
     let strategy: &dyn Strategy = match strategy {
         "single" => &SingleThreaded,
         "thread" => &ThreadPerConnection::default(),
-        "pool" => &ThreadPool::default(),
+        "thread-pool" => &ThreadPool::default(),
         "spawn" => &SpawnPerConnection::new(),
         "fork" => &ForkPerConnection::default(),
+        "process-pool" => &ProcessPool::new(),
         _ => return Err("no such strategy".into()),
     };
     Ok(server.run(strategy)?)

@@ -6,7 +6,7 @@
 /// A number after one of these words is masked.
 const BEFORE: [&str; 3] = ["process", "thread", "error"];
 /// A number before one of these words is masked.
-const AFTER: [&str; 3] = ["µs", "ms", "calls/s"];
+const AFTER: [&str; 4] = ["µs", "ms", "calls/s", "connections/s"];
 
 /// The text with `#` in the place of ports on loopback, of process and thread numbers, of times,
 /// of HTTP's dates, of rates, and of the operating system's error numbers.

@@ -37,7 +37,8 @@ pub fn executable(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let is_old = |name: &String| !is_fresh(&build_folder().join("examples").join(name));
-        if examples().iter().any(is_old) {
+        let of_several_files = ["break_it", "first_server"].map(str::to_owned);
+        if examples().iter().chain(&of_several_files).any(is_old) {
             build();
         }
     });

@@ -59,6 +59,16 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub struct Killer(Arc<Mutex<Child>>);
 
 impl Killer {
+    /// Takes charge of a process.
+    pub fn new(child: Child) -> Killer {
+        Killer(Arc::new(Mutex::new(child)))
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child().id()
+    }
+
     fn child(&self) -> MutexGuard<'_, Child> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +113,7 @@ impl ServerProcess {
                 }
             }
         });
-        ServerProcess { child: Killer(Arc::new(Mutex::new(child))), address, stdout }
+        ServerProcess { child: Killer::new(child), address, stdout }
     }
 
     /// Where it listens.
@@ -113,7 +123,7 @@ impl ServerProcess {
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.child.child().id()
+        self.child.pid()
     }
 
     /// What kills it even if the thread that has this hangs.
@@ -170,16 +180,22 @@ pub fn was_killed_by(status: ExitStatus, signal: Signal) -> bool {
 
 /// The children of a process, as `(pid, state)`; the state `Z` is a zombie.
 pub fn children_of(parent: u32) -> Vec<(u32, char)> {
+    let children = processes().into_iter().filter(|process| process.1 == parent);
+    children.map(|(pid, _, state)| (pid, state)).collect()
+}
+
+/// Every process of this machine, as `(pid, parent, state)`.
+pub fn processes() -> Vec<(u32, u32, char)> {
     let processes = fs::read_dir("/proc").expect("/proc is there").flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let of_parent = pids.filter_map(|pid: u32| {
+    let stats = pids.filter_map(|pid: u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name stands in brackets and may hold anything, so fields count from its end.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?.chars().next()?;
-        (fields.next()?.parse() == Ok(parent)).then_some((pid, state))
+        Some((pid, fields.next()?.parse().ok()?, state))
     });
-    of_parent.collect()
+    stats.collect()
 }
 
 /// One line of a process's status file that is in kilobytes.

@@ -2,6 +2,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used)]
 
 mod call;
+mod compare;
 mod protocol;
 mod serve;
 mod tour;
@@ -28,7 +29,8 @@ const EXAMPLES: &str = "\
 Examples:
   ninestep                                   the tour
   ninestep serve                             a server, until Ctrl-C
-  ninestep call 127.0.0.1:9000 add 10 5      one call to it, from another terminal";
+  ninestep call 127.0.0.1:9000 add 10 5      one call to it, from another terminal
+  ninestep compare --quick                   threads or processes? a minute, and a report";
 
 #[derive(Subcommand)]
 enum Command {
@@ -36,15 +38,19 @@ enum Command {
     Serve(serve::Serve),
     /// Make one call and print its result as JSON.
     Call(call::Call),
+    /// Measure the server strategies side by side, on this machine.
+    Compare(compare::Compare),
 }
 
 fn main() -> ExitCode {
+    ninestep::compare::run_if_child();
     let arguments = Arguments::parse();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match arguments.command {
         None => tour::run(),
         Some(Command::Serve(serve)) => serve.run(),
         Some(Command::Call(call)) => call.run(),
+        Some(Command::Compare(compare)) => compare.run(),
     }
 }
 

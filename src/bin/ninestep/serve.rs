@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use ninestep::{
-    Error, ForkPerConnection, Procedures, Result, Server, SingleThreaded, SpawnPerConnection,
-    StopHandle, Strategy, ThreadPerConnection, ThreadPool, demo,
+    Error, ForkPerConnection, Procedures, ProcessPool, Result, Server, SingleThreaded,
+    SpawnPerConnection, StopHandle, Strategy, ThreadPerConnection, ThreadPool, demo,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -48,6 +48,8 @@ enum StrategyName {
     ThreadPool,
     /// A process for each connection.
     Process,
+    /// A fixed number of processes, each with one connection after another.
+    ProcessPool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -72,7 +74,7 @@ impl Serve {
     /// Serves until Ctrl-C or SIGTERM.
     pub(crate) fn run(self) -> ExitCode {
         if self.start.is_some() && self.strategy != StrategyName::Process {
-            let error = "--start says how a process is started, and this strategy starts none";
+            let error = "--start says how --strategy process starts them; others have no choice";
             return crate::failed(error, "add --strategy process, or leave --start out");
         }
         if let Some(code) = self.protocol.mistake() {
@@ -109,6 +111,7 @@ impl Serve {
             (StrategyName::ThreadPool, _) => Box::new(ThreadPool::default()),
             (StrategyName::Process, Some(Start::Fork)) => Box::new(ForkPerConnection::default()),
             (StrategyName::Process, _) => Box::new(SpawnPerConnection::new()),
+            (StrategyName::ProcessPool, _) => Box::new(ProcessPool::new()),
         }
     }
 }

@@ -58,6 +58,7 @@ impl<'a> Frame<'a> {
     }
 }
 
+// ANCHOR: begin-end
 /// Writes a frame's head and returns where the frame began, for [`end`].
 pub fn begin(out: &mut Vec<u8>, kind: u8, id: u32) -> usize {
     let start = out.len();
@@ -84,6 +85,7 @@ pub fn end(out: &mut Vec<u8>, start: usize, limit: usize) -> Result<(), Protocol
         }
     }
 }
+// ANCHOR_END: begin-end
 
 /// Finds frames in a stream, after the greeting if this side waits for one.
 pub struct FrameFinder {
@@ -116,6 +118,7 @@ impl Finder for FrameFinder {
             }
             rest = after;
         }
+        // ANCHOR: find
         let start = buffered.len() - rest.len();
         let Ok(length) = take_u32(&mut rest) else { return Ok(None) };
         let length = length as usize;
@@ -130,5 +133,6 @@ impl Finder for FrameFinder {
         }
         self.greeting = false;
         Ok(Some(start..start + PREFIX + length))
+        // ANCHOR_END: find
     }
 }

@@ -34,6 +34,7 @@ use crate::value::Value;
 
 /// The letters that open a value.
 pub mod tag {
+    // ANCHOR: tags
     /// Nothing.
     pub const NULL: u8 = b'_';
     /// One byte, 0 or 1.
@@ -52,6 +53,7 @@ pub mod tag {
     pub const LIST: u8 = b'[';
     /// `u32` count, that many pairs of a [`TEXT`] value and any value.
     pub const MAP: u8 = b'{';
+    // ANCHOR_END: tags
 
     /// The tag in words.
     pub fn name(tag: u8) -> &'static str {

@@ -54,12 +54,14 @@ impl<'a> Packer<'a> {
         Packer { out, depth }
     }
 
+    // ANCHOR: put-eight
     fn put_eight(&mut self, tag: u8, bits: u64) {
         let mut bytes = [0; 9];
         bytes[0] = tag;
         BigEndian::write_u64(&mut bytes[1..], bits);
         self.out.extend_from_slice(&bytes);
     }
+    // ANCHOR_END: put-eight
 
     fn put_text(&mut self, text: &str) -> Result<(), ValueError> {
         self.out.push(tag::TEXT);
@@ -145,10 +147,12 @@ impl<'p, 'a> ser::Serializer for &'p mut Packer<'a> {
         self.serialize_i64(value.into())
     }
 
+    // ANCHOR: an-integer
     fn serialize_i64(self, value: i64) -> Result<(), ValueError> {
         self.put_eight(tag::INT, value.cast_unsigned());
         Ok(())
     }
+    // ANCHOR_END: an-integer
 
     fn serialize_i128(self, value: i128) -> Result<(), ValueError> {
         match i64::try_from(value) {

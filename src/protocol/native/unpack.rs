@@ -72,6 +72,7 @@ impl<'de> Unpacker<'de> {
         Ok(BigEndian::read_u64(take(&mut self.rest, 8)?))
     }
 
+    // ANCHOR: take-count
     /// Takes a container's count. Every item is a byte at least, every entry six (its name's tag
     /// and length, its value's tag), so a count beyond what came is a lie.
     fn take_count(&mut self, least_size: usize) -> Result<usize, ValueError> {
@@ -82,6 +83,7 @@ impl<'de> Unpacker<'de> {
         self.depth = self.depth.checked_sub(1).ok_or(ValueError::TooDeep)?;
         Ok(count)
     }
+    // ANCHOR_END: take-count
 
     /// Checks that a container's visitor took all of it, and that nothing follows the outermost
     /// value.

@@ -20,11 +20,14 @@ pub(crate) struct HttpClient {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: Driver,
     pipe: Pipe,
-    response: Option<Pin<Box<dyn Future<Output = Result<(Parts, Bytes)>> + Send>>>,
+    response: Option<Pin<Box<dyn Future<Output = Result<Whole>> + Send>>>,
     max_message: usize,
     /// Whether no further request can be sent.
     finished: bool,
 }
+
+/// A response with its body.
+pub(crate) type Whole = (Parts, Bytes);
 
 impl HttpClient {
     pub(crate) fn new(max_message: usize) -> Result<HttpClient> {
@@ -58,7 +61,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// What came is no HTTP, or too long; or the response will never be whole.
-    pub(crate) fn take_in(&mut self, input: &mut ReadBuffer) -> Result<Option<(Parts, Bytes)>> {
+    pub(crate) fn take_in(&mut self, input: &mut ReadBuffer) -> Result<Option<Whole>> {
         if input.unread().is_empty() {
             self.pipe.end();
         }
@@ -81,7 +84,7 @@ impl HttpClient {
     }
 
     /// Lets hyper work until a response is whole, or more must come first.
-    fn drive(&mut self) -> Poll<Result<(Parts, Bytes)>> {
+    fn drive(&mut self) -> Poll<Result<Whole>> {
         let HttpClient { connection, response, finished, driver, .. } = self;
         let both = poll_fn(|context| {
             if !*finished {
@@ -101,7 +104,7 @@ impl HttpClient {
 async fn whole(
     response: impl Future<Output = hyper::Result<Response<Incoming>>>,
     max_message: usize,
-) -> Result<(Parts, Bytes)> {
+) -> Result<Whole> {
     let (parts, body) = response.await.map_err(|error| broken(&error))?.into_parts();
     let announced = body.size_hint().lower();
     let too_long = |length| ProtocolError::TooLong { length, limit: max_message };

@@ -20,8 +20,7 @@ use crate::error::ProtocolError;
 use crate::message::Fault;
 use crate::protocol::http::{Head, Http};
 use crate::protocol::{Answer, Message};
-use crate::server_stub::Found;
-use crate::transport::ReadBuffer;
+use crate::transport::{Found, ReadBuffer};
 
 /// One connection's HTTP, as its server sees it.
 pub(crate) struct HttpServer {
@@ -40,11 +39,14 @@ pub(crate) struct HttpServer {
 }
 
 impl HttpServer {
+    /// The longest head of a request, in bytes.
+    const MAX_HEAD: usize = 16 * 1024;
+
     pub(crate) fn new(http: &Http) -> HttpServer {
         let (pipe, desk) = (Pipe::default(), Desk::new(http.max_message));
-        // A client may close its sending side once it has asked, and still wants the answer.
-        let connection =
-            http1::Builder::new().half_close(true).serve_connection(pipe.clone(), desk.clone());
+        let mut builder = http1::Builder::new();
+        builder.max_header_size(HttpServer::MAX_HEAD);
+        let connection = builder.serve_connection(pipe.clone(), desk.clone());
         HttpServer {
             connection,
             driver: Driver::new(),
@@ -99,7 +101,7 @@ impl HttpServer {
         let content_type = HeaderValue::from_static(http.content_type);
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         if let Err(why) = &answered {
-            response = closing(refusal(StatusCode::BAD_REQUEST, &why.to_string()));
+            response = Refusal::new(StatusCode::BAD_REQUEST, why.to_string()).response(http);
             self.told = true;
         }
         self.request = None;
@@ -118,23 +120,26 @@ impl HttpServer {
         self.finished
     }
 
-    /// Refuses what came, unless the client knows already.
-    pub(crate) fn last_words(
-        &self,
-        fault: &Fault,
-        wrong: Option<&ProtocolError>,
-        out: &mut Vec<u8>,
-    ) {
-        let status = match (wrong, fault.code) {
-            (Some(ProtocolError::TooSlow(_)), _) => StatusCode::REQUEST_TIMEOUT,
-            (_, Fault::OVERLOADED | Fault::STOPPING) => StatusCode::SERVICE_UNAVAILABLE,
-            (_, Fault::NOT_ALLOWED) => StatusCode::FORBIDDEN,
+    /// Refuses what came or would come, unless the client knows already.
+    pub(crate) fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {
+        let status = match fault.code {
+            Fault::OVERLOADED | Fault::STOPPING => StatusCode::SERVICE_UNAVAILABLE,
+            Fault::NOT_ALLOWED => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
+        self.refuse(status, fault, out);
+    }
+
+    /// The same for a request that is not complete in time.
+    pub(crate) fn too_slow(&self, fault: &Fault, out: &mut Vec<u8>) {
+        self.refuse(StatusCode::REQUEST_TIMEOUT, fault, out);
+    }
+
+    /// hyper writes no answer before the request is whole, so this one is not its.
+    fn refuse(&self, status: StatusCode, fault: &Fault, out: &mut Vec<u8>) {
         if self.told {
             return;
         }
-        // hyper writes no answer before the request is whole.
         let (length, why) = (fault.message.len() + 1, &fault.message);
         let head = "content-type: text/plain\r\nconnection: close\r\ncontent-length:";
         let answer = format!("HTTP/1.1 {status}\r\n{head} {length}\r\n\r\n{why}\n");
@@ -145,7 +150,7 @@ impl HttpServer {
     pub(crate) fn bye(&self, out: &mut Vec<u8>) {
         if self.came > 0 {
             let fault = Fault::new(Fault::STOPPING, "the server is stopping; not executed");
-            self.last_words(&fault, None, out);
+            self.last_words(&fault, out);
         }
     }
 
@@ -172,7 +177,7 @@ impl HttpServer {
                 }
                 Err(refusal) => {
                     found = Found::Refused;
-                    self.desk.lock().response = Some(refusal);
+                    self.desk.lock().response = Some(refusal.response(http));
                 }
             }
         }
@@ -181,38 +186,50 @@ impl HttpServer {
 }
 
 /// Whether this server takes such a request, and the message that it holds.
-fn admit(http: &Http, parts: &Parts, body: Bytes) -> Result<Bytes, Response<Full<Bytes>>> {
+fn admit(http: &Http, parts: &Parts, body: Bytes) -> Result<Bytes, Refusal> {
     if !http.serves(parts.uri.path()) {
-        let why = "nothing is served at this path";
-        return Err(refusal(StatusCode::NOT_FOUND, why));
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "nothing is served at this path"));
     }
     match (&parts.method, http.get) {
         (&Method::POST, _) if http.takes(parts.headers.get(CONTENT_TYPE)) => Ok(body),
         (&Method::POST, _) => {
             let why = format!("the content type is to be {}", http.content_type);
-            Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why))
+            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why))
         }
         (&Method::GET, Some(message)) => Ok(Bytes::from_static(message)),
-        (_, get) => {
-            let mut refusal = refusal(StatusCode::METHOD_NOT_ALLOWED, "calls are POST requests");
-            let allowed = if get.is_some() { "GET, POST" } else { "POST" };
-            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-            Err(refusal)
-        }
+        _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "calls are POST requests")),
     }
 }
 
-fn refusal(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(format!("{why}\n")));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
+/// Why a request is no message.
+struct Refusal {
+    status: StatusCode,
+    why: String,
 }
 
-/// The same response, and the connection's last.
-fn closing(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+impl Refusal {
+    fn new(status: StatusCode, why: impl Into<String>) -> Refusal {
+        Refusal { status, why: why.into() }
+    }
+
+    fn response(self, http: &Http) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(self.why + "\n"));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        match self.status {
+            StatusCode::METHOD_NOT_ALLOWED => {
+                let allowed = if http.get.is_some() { "GET, POST" } else { "POST" };
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            // Such a request was not read to its end, so none can follow it.
+            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
 }
 
 /// Where hyper leaves a request and finds its response.
@@ -224,9 +241,12 @@ struct Desk {
 
 #[derive(Default)]
 struct Papers {
-    request: Option<(Parts, Result<Bytes, Response<Full<Bytes>>>)>,
+    request: Option<Came>,
     response: Option<Response<Full<Bytes>>>,
 }
+
+/// A request, and its body if that is whole.
+type Came = (Parts, Result<Bytes, Refusal>);
 
 impl Desk {
     fn new(max_message: usize) -> Desk {
@@ -244,17 +264,16 @@ impl Desk {
             false => match Limited::new(body, self.max_message).collect().await {
                 Ok(body) => Ok(body.to_bytes()),
                 Err(error) if error.is::<LengthLimitError>() => Err(self.too_long()),
-                Err(error) => Err(closing(refusal(StatusCode::BAD_REQUEST, &error.to_string()))),
+                Err(error) => Err(Refusal::new(StatusCode::BAD_REQUEST, error.to_string())),
             },
         };
         self.lock().request = Some((parts, body));
         poll_fn(|_| self.lock().response.take().map_or(Poll::Pending, Poll::Ready)).await
     }
 
-    /// The rest of such a body is not read, so the connection ends.
-    fn too_long(&self) -> Response<Full<Bytes>> {
+    fn too_long(&self) -> Refusal {
         let why = format!("a body has at most {} bytes", self.max_message);
-        closing(refusal(StatusCode::PAYLOAD_TOO_LARGE, &why))
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why)
     }
 }
 

@@ -13,12 +13,13 @@ use super::{Failure, TITLE, go_on};
 use crate::trace;
 
 /// Each strategy and the options of `ninestep serve` that choose it.
-const STRATEGIES: [(&str, &[&str]); 5] = [
+const STRATEGIES: [(&str, &[&str]); 6] = [
     ("single-threaded", &["--strategy", "single"]),
     ("thread per connection", &["--strategy", "thread"]),
     ("thread pool", &["--strategy", "thread-pool"]),
     ("process per connection, by fork", &["--strategy", "process", "--start", "fork"]),
     ("process per connection, by spawn", &["--strategy", "process", "--start", "spawn"]),
+    ("process pool", &["--strategy", "process-pool"]),
 ];
 
 /// Each figure is measured this often, in turns, and the median counts: what else the machine does

@@ -1,0 +1,40 @@
+//! From Markdown to pages: mdBook does it, and the repository's files that the text links to are
+//! laid beside the pages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use mdbook_driver::MDBook;
+use mdbook_driver::config::Config;
+
+use crate::files;
+
+/// Where `cargo book` puts the pages of the repository at `root`: what `book.toml` says.
+///
+/// # Errors
+///
+/// `book.toml` cannot be read, or the folder cannot be made.
+pub fn folder(root: &Path) -> Result<PathBuf> {
+    let config = Config::from_disk(root.join("book/book.toml"))?;
+    let out = root.join("book").join(config.build.build_dir);
+    fs::create_dir_all(&out)?;
+    Ok(out.canonicalize()?)
+}
+
+/// Renders the book of the repository at `root` into `out`, which is emptied first.
+///
+/// # Errors
+///
+/// A chapter or a file that the text links to is missing, or `out` cannot be written.
+pub fn render(root: &Path, out: &Path) -> Result<()> {
+    pages(root, out)?;
+    files::attach(root, out)
+}
+
+/// The pages alone.
+pub(crate) fn pages(root: &Path, out: &Path) -> Result<()> {
+    let mut config = Config::from_disk(root.join("book/book.toml"))?;
+    config.build.build_dir = out.to_owned();
+    MDBook::load_with_config(root.join("book"), config)?.build()
+}

@@ -1,0 +1,5 @@
+//! Waits for its chapter. Chapter 2.
+
+fn main() {
+    println!("later");
+}

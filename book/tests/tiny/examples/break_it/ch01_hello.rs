@@ -1,0 +1,5 @@
+//! Nobody is there.
+
+pub fn run() {
+    println!("no answer");
+}
