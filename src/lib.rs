@@ -70,7 +70,8 @@
 //! # Features
 //!
 //! `cli`, on by default, is the `ninestep` command, and `compare`, which it includes, what
-//! `ninestep compare` runs. A library needs neither: `default-features = false`.
+//! `ninestep compare` runs. A library needs neither: `default-features = false`. Each protocol
+//! besides the native one is a feature of its own, and `cli` includes them all.
 #![deny(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod protocol;
