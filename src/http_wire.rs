@@ -226,9 +226,11 @@ impl HttpWire {
         let media_type = parts.headers.get(CONTENT_TYPE);
         let is_ours = self.http.takes(media_type);
         let status = parts.status;
+        // Where every media type will do, it does not say who made a page about an error.
+        let is_known = is_ours && !self.http.also_taken.contains(&"*/*");
         let unpacked = if calls.is_empty() && status.is_success() {
             Ok(())
-        } else if !status.is_success() && !is_ours {
+        } else if !status.is_success() && !is_known {
             Err(ProtocolError::Status(status.as_u16()))
         } else if body.is_empty() {
             Err(ProtocolError::NoOutcome)

@@ -7,8 +7,10 @@ pub mod support;
 use std::collections::HashSet;
 use std::time::Duration;
 
+use ninestep::protocol::hprose::Hprose;
 use ninestep::protocol::json_rpc::JsonRpc;
 use ninestep::protocol::thrift::Thrift;
+use ninestep::protocol::xml_rpc::XmlRpc;
 use ninestep::{Channel, ClientStub, Error, Fault, PendingCall, Value};
 use rustix::process::Signal;
 use support::http::{HttpRaw, post};
@@ -77,39 +79,69 @@ struct Protocol {
     speaks: fn(Channel) -> Channel,
     /// Whether it tells bytes from a list of numbers.
     has_bytes: bool,
-    /// Whether it needs no file for names, and takes any values for a list.
-    describes_itself: bool,
+    /// Whether arguments may come by name.
+    has_names: bool,
+    /// Whether a list may hold values of any kind.
+    mixes: bool,
+    /// Whether a fault has a code.
+    has_codes: bool,
     /// What else the server is told.
     options: &'static [&'static str],
 }
 
-const PROTOCOLS: [Protocol; 4] = [
+const PROTOCOLS: [Protocol; 6] = [
     Protocol {
         name: "native",
         speaks: |channel| channel,
         has_bytes: true,
-        describes_itself: true,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
         options: &[],
     },
     Protocol {
         name: "json-rpc",
         speaks: |channel| channel.protocol(JsonRpc::over_http()),
         has_bytes: false,
-        describes_itself: true,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
         options: &[],
     },
     Protocol {
         name: "json-rpc-tcp",
         speaks: |channel| channel.protocol(JsonRpc::over_tcp()),
         has_bytes: false,
-        describes_itself: true,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
+    Protocol {
+        name: "xml-rpc",
+        speaks: |channel| channel.protocol(XmlRpc::default()),
+        has_bytes: true,
+        has_names: false,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
+    Protocol {
+        name: "hprose",
+        speaks: |channel| channel.protocol(Hprose::default()),
+        has_bytes: true,
+        has_names: false,
+        mixes: true,
+        has_codes: false,
         options: &[],
     },
     Protocol {
         name: "thrift",
         speaks: |channel| channel.protocol(Thrift::default()),
         has_bytes: true,
-        describes_itself: false,
+        has_names: false,
+        mixes: false,
+        has_codes: true,
         options: &["--idl", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/demo.thrift")],
     },
 ];
@@ -161,11 +193,13 @@ fn calls_are_answered() {
         assert_eq!(stub.call::<String>("sayHi", ("Jürgen",)).unwrap(), "Hi Jürgen!", "{name}");
         stub.call::<()>("sleep", (1,)).unwrap();
 
-        let (b, a) = (("b".into(), Value::Int(5)), ("a".into(), Value::Int(10)));
-        let mut value = Value::List(vec![Value::from("\"ü\"")]);
-        if protocol.describes_itself {
+        if protocol.has_names {
+            let (b, a) = (("b".into(), Value::Int(5)), ("a".into(), Value::Int(10)));
             let by_name = Value::Map(vec![b, a]);
             assert_eq!(stub.call::<i64>("subtract", by_name).unwrap(), 5, "{name}");
+        }
+        let mut value = Value::List(vec![Value::from("\"ü\"")]);
+        if protocol.mixes {
             value = Value::List(vec![Value::Null, value, Value::Float(0.5)]);
         }
         assert_eq!(stub.call::<Value>("echo", (&value,)).unwrap(), value, "{name}");
@@ -213,20 +247,21 @@ fn a_fault_leaves_the_connection_as_it_was() {
                 other => panic!("{name}: {procedure}: {other:?}"),
             }
         };
+        let code = |code| if protocol.has_codes { code } else { Fault::INTERNAL };
 
         let unknown = fault("ad", vec![]);
-        assert_eq!(unknown.code, Fault::NO_SUCH_PROCEDURE, "{name}");
+        assert_eq!(unknown.code, code(Fault::NO_SUCH_PROCEDURE), "{name}");
 
         let unfit = fault("add", vec![Value::Int(1), Value::from("two")]);
-        assert_eq!(unfit.code, Fault::WRONG_ARGUMENTS, "{name}");
+        assert_eq!(unfit.code, code(Fault::WRONG_ARGUMENTS), "{name}");
         assert!(unfit.message.contains("expected (a: i64, b: i64)"), "{name}: {unfit}");
         assert!(unfit.message.contains("argument 2 (b)"), "{name}: {unfit}");
 
         let none = fault("divide", vec![Value::Float(1.0), Value::Float(0.0)]);
-        assert_eq!((none.code, &*none.message), (1, "division by zero"), "{name}");
+        assert_eq!((none.code, &*none.message), (code(1), "division by zero"), "{name}");
 
         let beyond = fault("add", vec![Value::Int(i64::MAX), Value::Int(1)]);
-        assert_eq!((beyond.code, &*beyond.message), (2, "overflow"), "{name}");
+        assert_eq!((beyond.code, &*beyond.message), (code(2), "overflow"), "{name}");
 
         let panicked = fault("panic", vec![]);
         assert_eq!(panicked.code, Fault::INTERNAL, "{name}");

@@ -10,8 +10,12 @@ pub mod talk;
 
 #[path = "peers/environment.rs"]
 pub mod environment;
+#[path = "peers/hprose.rs"]
+mod hprose;
 #[path = "peers/thrift.rs"]
 mod thrift;
+#[path = "peers/xml_rpc.rs"]
+mod xml_rpc;
 
 /// How the server runs, from thread to process.
 const STRATEGIES: [&[&str]; 3] = [

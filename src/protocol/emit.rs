@@ -44,6 +44,10 @@ pub(crate) trait Emit {
         self.text(name)
     }
 
+    /// The next value is what a newtype struct of this name holds; for a wire that has a form of
+    /// its own for some.
+    fn newtype(&mut self, _name: &'static str) {}
+
     /// Opens a container of as many items as `count` says, if that is known.
     ///
     /// Items of a list or a tuple follow as values; entries of a map as a [`key`](Emit::key) and a
@@ -266,9 +270,10 @@ impl<'c, 'e, E: Emit> ser::Serializer for &'c mut Emitter<'e, E> {
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _name: &'static str,
+        name: &'static str,
         value: &T,
     ) -> Result {
+        self.wire.newtype(name);
         value.serialize(self)
     }
 

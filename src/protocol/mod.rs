@@ -11,14 +11,21 @@ pub mod http;
 pub mod json_rpc;
 pub mod native;
 
-#[cfg(any(feature = "json-rpc", feature = "thrift"))]
-mod emit;
-#[cfg(feature = "thrift")]
-mod key;
-#[cfg(feature = "thrift")]
-mod pull;
+#[cfg(feature = "hprose")]
+pub mod hprose;
 #[cfg(feature = "thrift")]
 pub mod thrift;
+#[cfg(feature = "xml-rpc")]
+pub mod xml_rpc;
+
+#[cfg(any(feature = "hprose", feature = "json-rpc", feature = "thrift", feature = "xml-rpc"))]
+mod emit;
+#[cfg(any(feature = "hprose", feature = "json-rpc", feature = "thrift", feature = "xml-rpc"))]
+mod key;
+#[cfg(any(feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+mod pull;
+#[cfg(any(feature = "hprose", feature = "xml-rpc"))]
+mod special;
 
 use std::ops::Range;
 
@@ -28,6 +35,8 @@ use crate::error::ProtocolError;
 use crate::message::Fault;
 pub use crate::message::{Call, Outcome, Outgoing, Pack, Packed};
 use crate::procedure::Procedures;
+#[cfg(any(feature = "hprose", feature = "xml-rpc"))]
+pub use special::{DateTime, Guid};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +172,7 @@ pub enum Arrived<'a, 'de> {
 ///
 /// The server calls [`answer`](Protocol::answer) for each message; the client calls
 /// [`pack`](Protocol::pack) for each call and [`unpack`](Protocol::unpack) for each message.
+// ANCHOR: protocol
 pub trait Protocol: Send + Sync {
     /// How its messages cross.
     fn transport(&self) -> Transport<'_>;
@@ -202,3 +212,4 @@ pub trait Protocol: Send + Sync {
         deliver: &mut dyn FnMut(Arrived<'_, '_>),
     ) -> Result<(), ProtocolError>;
 }
+// ANCHOR_END: protocol

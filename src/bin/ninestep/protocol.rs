@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use ninestep::protocol::hprose::Hprose;
 use ninestep::protocol::json_rpc::JsonRpc;
 use ninestep::protocol::thrift::{Idl, IdlError, Thrift};
+use ninestep::protocol::xml_rpc::XmlRpc;
 use ninestep::{Channel, Server};
 
 /// Which protocol is spoken, and what it must know for that.
@@ -26,6 +28,10 @@ enum Name {
     JsonRpc,
     /// JSON-RPC 2.0 over TCP, one message to a line.
     JsonRpcTcp,
+    /// XML-RPC over HTTP/1.1.
+    XmlRpc,
+    /// Hprose 2.0 over HTTP/1.1.
+    Hprose,
     /// Thrift's binary protocol over TCP.
     Thrift,
 }
@@ -49,6 +55,8 @@ impl Protocol {
             Name::Native => server,
             Name::JsonRpc => server.protocol(JsonRpc::over_http()),
             Name::JsonRpcTcp => server.protocol(JsonRpc::over_tcp()),
+            Name::XmlRpc => server.protocol(XmlRpc::default()),
+            Name::Hprose => server.protocol(Hprose::default()),
             Name::Thrift => server.protocol(self.thrift()),
         }
     }
@@ -59,6 +67,8 @@ impl Protocol {
             Name::Native => channel,
             Name::JsonRpc => channel.protocol(JsonRpc::over_http()),
             Name::JsonRpcTcp => channel.protocol(JsonRpc::over_tcp()),
+            Name::XmlRpc => channel.protocol(XmlRpc::default()),
+            Name::Hprose => channel.protocol(Hprose::default()),
             Name::Thrift => channel.protocol(self.thrift()),
         }
     }
