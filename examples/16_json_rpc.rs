@@ -1,6 +1,6 @@
 //! The tutorials' calculator in JSON-RPC 2.0 over HTTP, which any language can call.
 //!
-//! Chapter 16. The protocol is one word; all else is as on every wire. `serve ADDR`, `serve-spec
+//! Chapter 14. The protocol is one word; all else is as on every wire. `serve ADDR`, `serve-spec
 //! ADDR` (the specification's examples) and `call ADDR` are one end for somebody else's other end.
 
 use std::{env, error::Error, sync::Arc, thread};
@@ -52,7 +52,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut address = env::args().nth(2).unwrap_or("127.0.0.1:0".to_owned());
     if role != "call" {
         let procedures = if role == "serve-spec" { specification() } else { calculator() };
+        // ANCHOR: protocol
         let server = Server::new(procedures).protocol(JsonRpc::over_http()).bind(&*address)?;
+        // ANCHOR_END: protocol
         address = server.local_addr().to_string();
         println!("listening on {address}");
         let serving = thread::spawn(|| server.run(&ninestep::ThreadPerConnection::default()));

@@ -352,12 +352,35 @@ fn what_is_no_http_or_too_long_is_refused() {
 
 #[test]
 fn a_server_may_refuse_what_it_has_not_read() {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    within("a large call", || {
+        let (channel, _) = channel_to(|number, raw| match number {
+            1 => {
+                raw.read_once();
+                respond(raw, "413 Too Large\r\nconnection: close\r\n", "no");
+                // It reads no more, and who only writes would wait for ever.
+                eventually("the refusal's arrival", || TOLD.load(Ordering::SeqCst));
+            }
+            _ => answer_all(raw),
+        });
+        let protocol = JsonRpc::over_http().max_message(64 << 20);
+        let stub = ClientStub::new(&channel.protocol(protocol)).unwrap();
+        let large = "x".repeat(32 << 20);
+        let refused = stub.call::<usize>("size", (&large,)).unwrap_err();
+        assert_eq!(protocol_error(refused), ProtocolError::Status(413));
+        TOLD.store(true, Ordering::SeqCst);
+        assert_eq!(call(&stub).unwrap(), 2);
+    });
+}
+
+#[test]
+fn our_server_refuses_what_is_too_long_for_it() {
     within("a large call", || {
         let server = Server::new(Procedures::new().on("size", |text: String| text.len()));
         let server = server.protocol(JsonRpc::over_http().max_message(1000));
         let server = ServerThread::run(server, ThreadPerConnection::default());
-        let channel =
-            Channel::new(server.address()).protocol(JsonRpc::over_http().max_message(64 << 20));
+        let channel = Channel::new(server.address());
+        let channel = channel.protocol(JsonRpc::over_http().max_message(64 << 20));
         let stub = ClientStub::new(&channel).unwrap();
         let large = "x".repeat(32 << 20);
         let refused = stub.call::<usize>("size", (&large,)).unwrap_err();

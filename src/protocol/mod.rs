@@ -172,6 +172,7 @@ pub enum Arrived<'a, 'de> {
 ///
 /// The server calls [`answer`](Protocol::answer) for each message; the client calls
 /// [`pack`](Protocol::pack) for each call and [`unpack`](Protocol::unpack) for each message.
+// ANCHOR: protocol
 pub trait Protocol: Send + Sync {
     /// How its messages cross.
     fn transport(&self) -> Transport<'_>;
@@ -211,3 +212,4 @@ pub trait Protocol: Send + Sync {
         deliver: &mut dyn FnMut(Arrived<'_, '_>),
     ) -> Result<(), ProtocolError>;
 }
+// ANCHOR_END: protocol

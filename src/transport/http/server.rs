@@ -44,9 +44,8 @@ impl HttpServer {
 
     pub(crate) fn new(http: &Http) -> HttpServer {
         let (pipe, desk) = (Pipe::default(), Desk::new(http.max_message));
-        // A client may close its sending side once it has asked, and still wants the answer.
         let mut builder = http1::Builder::new();
-        builder.half_close(true).max_header_size(HttpServer::MAX_HEAD);
+        builder.max_header_size(HttpServer::MAX_HEAD);
         let connection = builder.serve_connection(pipe.clone(), desk.clone());
         HttpServer {
             connection,
