@@ -1,5 +1,5 @@
-//! A map's key, and how it is written. Rust has texts, integers and booleans for keys; many wires have
-//! texts alone.
+//! A map's key, and how it is written. Rust has texts, integers and booleans for keys; many wires
+//! have texts alone.
 
 use std::borrow::Cow;
 use std::fmt;
