@@ -12,7 +12,7 @@ use ninestep::{
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::trace::JsonLines;
+use crate::json_lines::JsonLines;
 
 /// What `ninestep serve` is told.
 #[derive(Args)]
