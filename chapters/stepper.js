@@ -6,7 +6,7 @@
     const panels = [...stepper.querySelectorAll('.step')];
     const calm = matchMedia('(prefers-reduced-motion: reduce)');
     // In the book, the arrow keys belong to the chapters while the focus is elsewhere.
-    const listener = stepper.closest('.content') ? stepper : document;
+    const inBook = stepper.closest('.content') !== null;
     let now = 0;
     let playing = 0;
 
@@ -32,7 +32,7 @@
     const back = button('Back', () => { stop(); go(now - 1); });
     const forward = button('Forward', () => { stop(); go(now + 1); });
     const play = button('Play', () => playing ? stop() : start());
-    paragraph('Also with the keys ←, →, Home and End, while the focus is here.', 'hint');
+    paragraph('Also with the keys ←, →, Home and End' + (inBook ? ', after a click in here.' : '.'), 'hint');
     const status = paragraph('', 'unseen');
     status.setAttribute('aria-live', 'polite');
     panels[0].before(controls);
@@ -87,7 +87,7 @@
         play.textContent = 'Play';
     }
 
-    listener.addEventListener('keydown', event => {
+    (inBook ? stepper : document).addEventListener('keydown', event => {
         const held = [event.ctrlKey, event.altKey, event.metaKey, event.shiftKey].includes(true);
         const steps = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: panels.length - 1 };
         if (held || !(event.key in steps)) return;

@@ -29,13 +29,16 @@ pub(super) fn squares(step: Step, lengths: &[usize]) -> Vec<Square> {
 
 /// Where a byte stands, and how far from the next.
 fn place(step: Step, index: usize, count: usize) -> (f32, f32, f32) {
-    let heap =
-        |left: f32| (left + (index % 16) as f32 * 8.0, 157.0 + (index / 16) as f32 * 8.0, 8.0);
-    // Under way, the first byte is ahead.
+    let heap = |left: f32| {
+        let (column, row) = (index % 16, index / 16);
+        (left + column as f32 * 8.0, 157.0 + row as f32 * 8.0, 8.0)
+    };
     let pitch = (300.0 / count as f32).min(8.0);
+    let row = |place: usize| (180.0 + (place as f32 - count as f32 / 2.0) * pitch, 220.0, pitch);
     match step {
-        Step::Send => (330.0 - (index + 1) as f32 * pitch, 220.0, pitch),
-        Step::Reply => (30.0 + index as f32 * pitch, 220.0, pitch),
+        // Under way, the first byte is ahead.
+        Step::Send => row(count - 1 - index),
+        Step::Reply => row(index),
         Step::Unpack => heap(217.0),
         _ => heap(15.0),
     }
