@@ -32,7 +32,7 @@
     const back = button('Back', () => { stop(); go(now - 1); });
     const forward = button('Forward', () => { stop(); go(now + 1); });
     const play = button('Play', () => playing ? stop() : start());
-    paragraph('Also with the keys ←, →, Home and End' + (inBook ? ', after a click in here.' : '.'), 'hint');
+    paragraph('Also with the keys ←, →, Home and End' + (inBook ? ', while the focus is in here.' : '.'), 'hint');
     const status = paragraph('', 'unseen');
     status.setAttribute('aria-live', 'polite');
     panels[0].before(controls);
