@@ -8,7 +8,7 @@ use quick_xml::events::{BytesStart, Event};
 #[derive(Debug)]
 pub(crate) struct Element {
     pub(crate) name: String,
-    attributes: Vec<(String, String)>,
+    pub(crate) attributes: Vec<(String, String)>,
     pub(crate) text: String,
 }
 

@@ -103,7 +103,7 @@ mod tests {
             let source = of_step(Step::Run, procedure);
             assert!(source.unwrap().code.starts_with(&format!("fn {procedure}(")), "{source:?}");
         }
-        assert_eq!(of_step(Step::Run, "fits"), None);
+        assert_eq!(of_step(Step::Run, "nobody"), None);
     }
 
     /// A frame of this kind, and `head` before a value that holds every kind of value.
