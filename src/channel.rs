@@ -20,13 +20,21 @@ use crate::transport::{Connection, memory, tcp};
 /// ```
 // ANCHOR: channel
 pub struct Channel {
-    place: Place,
-    connect_timeout: Duration,
+    dial: Dial,
+    #[cfg(feature = "http")]
+    pub(crate) path: Option<String>,
     pub(crate) call_timeout: Option<Duration>,
     pub(crate) protocol: Arc<dyn Protocol>,
     pub(crate) steps: Steps,
 }
 // ANCHOR_END: channel
+
+/// How to connect. Clones connect to the same server.
+#[derive(Clone)]
+pub(crate) struct Dial {
+    place: Arc<Place>,
+    connect_timeout: Duration,
+}
 
 enum Place {
     Tcp(String),
@@ -53,8 +61,9 @@ impl Channel {
 
     fn at(place: Place) -> Channel {
         Channel {
-            place,
-            connect_timeout: Duration::from_secs(10),
+            dial: Dial { place: Arc::new(place), connect_timeout: Duration::from_secs(10) },
+            #[cfg(feature = "http")]
+            path: None,
             call_timeout: None,
             protocol: Arc::new(Native::default()),
             steps: Steps::default(),
@@ -66,9 +75,15 @@ impl Channel {
         Channel { protocol: Arc::new(protocol), ..self }
     }
 
+    /// Posts to this path instead of the protocol's own, where the protocol runs over HTTP.
+    #[cfg(feature = "http")]
+    pub fn path(self, path: impl Into<String>) -> Channel {
+        Channel { path: Some(path.into()), ..self }
+    }
+
     /// Waits this long for a connection: 10 s unless told otherwise.
     pub fn connect_timeout(self, timeout: Duration) -> Channel {
-        Channel { connect_timeout: timeout, ..self }
+        Channel { dial: Dial { connect_timeout: timeout, ..self.dial }, ..self }
     }
 
     /// Waits this long for every reply, and tells the server so; for ever unless told otherwise.
@@ -87,12 +102,33 @@ impl Channel {
     /// [`Error::Connect`] if nobody answers in time; [`Error::Closed`] if an in-memory channel
     /// was connected before.
     pub fn connect(&self) -> Result<Connection> {
-        match &self.place {
+        self.dial.connect()
+    }
+
+    /// For whoever connects again.
+    #[cfg(feature = "http")]
+    pub(crate) fn dial(&self) -> Dial {
+        self.dial.clone()
+    }
+}
+
+impl Dial {
+    pub(crate) fn connect(&self) -> Result<Connection> {
+        match &*self.place {
             Place::Tcp(address) => tcp::connect(address, self.connect_timeout),
             Place::Memory(end) => {
                 let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
                 end.take().ok_or(Error::Closed { sent: false })
             }
+        }
+    }
+
+    /// The server's name, as HTTP wants to have it repeated.
+    #[cfg(feature = "http")]
+    pub(crate) fn host(&self) -> &str {
+        match &*self.place {
+            Place::Tcp(address) => address,
+            Place::Memory(_) => "localhost",
         }
     }
 }

@@ -13,9 +13,11 @@ use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
 use crate::error::{Error, Result};
+#[cfg(feature = "http")]
+use crate::http_wire::{HttpWire, Pending, Post};
 use crate::message::Outgoing;
 use crate::pending::Slot;
-use crate::protocol::Request;
+use crate::protocol::{Request, Transport};
 use crate::steps::Step;
 use crate::transport::from_now;
 use crate::wire::{Leading, Wire, Writer, lock};
@@ -39,8 +41,15 @@ use crate::wire::{Leading, Wire, Writer, lock};
 /// ```
 #[derive(Clone)]
 pub struct ClientStub {
-    wire: Arc<Wire>,
+    road: Road,
     call_timeout: Option<Duration>,
+}
+
+#[derive(Clone)]
+enum Road {
+    Stream(Arc<Wire>),
+    #[cfg(feature = "http")]
+    Http(Arc<HttpWire>),
 }
 
 impl ClientStub {
@@ -49,13 +58,17 @@ impl ClientStub {
     /// # Errors
     /// Those of [`Channel::connect`].
     pub fn new(channel: &Channel) -> Result<ClientStub> {
-        let wire = Arc::new(Wire::connect(channel)?);
-        Ok(ClientStub { wire, call_timeout: channel.call_timeout })
+        let road = match channel.protocol.transport() {
+            Transport::Stream(framing) => Road::Stream(Arc::new(Wire::connect(channel, framing)?)),
+            #[cfg(feature = "http")]
+            Transport::Http(http) => Road::Http(HttpWire::connect(channel, http)?),
+        };
+        Ok(ClientStub { road, call_timeout: channel.call_timeout })
     }
 
     /// The same connection with another limit on how long a call may take; `None` is for ever.
     pub fn call_timeout(&self, timeout: impl Into<Option<Duration>>) -> ClientStub {
-        ClientStub { wire: Arc::clone(&self.wire), call_timeout: timeout.into() }
+        ClientStub { road: self.road.clone(), call_timeout: timeout.into() }
     }
 
     /// Calls a procedure and waits for its result.
@@ -69,16 +82,21 @@ impl ClientStub {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let wire = &*self.wire;
-        let writer = lock(&wire.writer);
-        match wire.try_lead() {
-            Some(leading) if wire.has_fresh_ids() => {
-                self.call_alone(writer, leading, procedure, &arguments)
+        match &self.road {
+            Road::Stream(wire) => {
+                let writer = lock(&wire.writer);
+                match wire.try_lead() {
+                    Some(leading) if wire.has_fresh_ids() => {
+                        self.call_alone(wire, writer, leading, procedure, &arguments)
+                    }
+                    _ => {
+                        drop(writer);
+                        self.send(procedure, arguments)?.wait()
+                    }
+                }
             }
-            _ => {
-                drop(writer);
-                self.send(procedure, arguments)?.wait()
-            }
+            #[cfg(feature = "http")]
+            Road::Http(wire) => wire.call(procedure, &arguments, self.deadline()),
         }
     }
 
@@ -86,6 +104,7 @@ impl ClientStub {
     /// its outcome can come to no other thread, and its slot can stay on its stack.
     fn call_alone<T>(
         &self,
+        wire: &Wire,
         mut writer: MutexGuard<'_, Writer>,
         leading: Leading<'_>,
         procedure: &str,
@@ -94,14 +113,13 @@ impl ClientStub {
     where
         T: DeserializeOwned + Send,
     {
-        let wire = &*self.wire;
         if wire.is_closed() {
             return Err(Error::Closed { sent: false });
         }
         let (id, slot) = (wire.next_id(), OnceCell::<Result<T>>::new());
         let mut leading = leading.owning(id, &slot);
         let (deadline, timeout) = self.deadline().unzip();
-        writer.begin(&*wire.protocol);
+        writer.begin();
         wire.pack(&mut writer.request, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
         wire.write(&mut writer, Some(&mut leading))?;
         wire.steps.tell(Step::Send, procedure, id, &writer.request.bytes);
@@ -136,12 +154,23 @@ impl ClientStub {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let mut writer = lock(&self.wire.writer);
-        writer.begin(&*self.wire.protocol);
-        let pending = self.pack(&mut writer.request, procedure, &arguments)?;
-        self.wire.write(&mut writer, None)?;
-        self.wire.steps.tell(Step::Send, procedure, pending.id, &writer.request.bytes);
-        Ok(pending)
+        match &self.road {
+            Road::Stream(wire) => {
+                let mut writer = lock(&wire.writer);
+                writer.begin();
+                let pending = self.pack(wire, &mut writer.request, procedure, &arguments)?;
+                wire.write(&mut writer, None)?;
+                wire.steps.tell(Step::Send, procedure, pending.id, &writer.request.bytes);
+                Ok(pending)
+            }
+            #[cfg(feature = "http")]
+            Road::Http(wire) => {
+                let deadline = self.deadline();
+                let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
+                wire.send(procedure, vec![post], deadline)?;
+                Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) })
+            }
+        }
     }
 
     /// Calls a procedure that nobody waits for: it has no outcome, and no fault either.
@@ -149,12 +178,21 @@ impl ClientStub {
     /// # Errors
     /// Those of sending: `Pack`, `Closed`, `Transport`.
     pub fn notify(&self, procedure: &str, arguments: impl Serialize) -> Result<()> {
-        let mut writer = lock(&self.wire.writer);
-        writer.begin(&*self.wire.protocol);
-        self.pack_notification(&mut writer.request, procedure, &arguments)?;
-        self.wire.write(&mut writer, None)?;
-        self.wire.steps.tell(Step::Send, procedure, 0, &writer.request.bytes);
-        Ok(())
+        match &self.road {
+            Road::Stream(wire) => {
+                let mut writer = lock(&wire.writer);
+                writer.begin();
+                pack_notification(wire, &mut writer.request, procedure, &arguments)?;
+                wire.write(&mut writer, None)?;
+                wire.steps.tell(Step::Send, procedure, 0, &writer.request.bytes);
+                Ok(())
+            }
+            #[cfg(feature = "http")]
+            Road::Http(wire) => {
+                let post = wire.pack_notification(procedure, &arguments)?;
+                wire.send(procedure, vec![post], self.deadline())
+            }
+        }
     }
 
     /// Collects calls, to send them in one write.
@@ -173,7 +211,12 @@ impl ClientStub {
     /// # Ok::<(), ninestep::Error>(())
     /// ```
     pub fn batch(&self) -> Batch<'_> {
-        Batch { stub: self, request: Request::default(), whole: 0 }
+        let held = match &self.road {
+            Road::Stream(wire) => Held::Stream { wire, request: Request::default(), whole: 0 },
+            #[cfg(feature = "http")]
+            Road::Http(wire) => Held::Http(wire, Vec::new()),
+        };
+        Batch { stub: self, held }
     }
 
     // ANCHOR: pack
@@ -181,6 +224,7 @@ impl ClientStub {
     /// before.
     fn pack<T>(
         &self,
+        wire: &Arc<Wire>,
         out: &mut Request,
         procedure: &str,
         arguments: &impl Serialize,
@@ -189,27 +233,27 @@ impl ClientStub {
         T: DeserializeOwned + Send + 'static,
     {
         let slot = Arc::new(Slot::<T>::new());
-        let id = self.wire.insert(slot.clone())?;
+        let id = wire.insert(slot.clone())?;
         let deadline = self.deadline();
-        let wire = Arc::clone(&self.wire);
-        let pending = PendingCall { wire, slot, id, deadline, noted: true };
+        let noted = Noted { wire: Arc::clone(wire), slot, id, noted: true };
+        let pending = PendingCall { deadline, id, road: Waiting::Stream(noted) };
         let deadline = deadline.map(|(deadline, _)| deadline);
-        self.wire.pack(out, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
+        wire.pack(out, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
         Ok(pending)
     }
     // ANCHOR_END: pack
+}
 
-    fn pack_notification(
-        &self,
-        out: &mut Request,
-        procedure: &str,
-        arguments: &impl Serialize,
-    ) -> Result<()> {
-        if self.wire.is_closed() {
-            return Err(Error::Closed { sent: false });
-        }
-        self.wire.pack(out, &Outgoing { id: None, procedure, arguments, deadline: None })
+fn pack_notification(
+    wire: &Wire,
+    out: &mut Request,
+    procedure: &str,
+    arguments: &impl Serialize,
+) -> Result<()> {
+    if wire.is_closed() {
+        return Err(Error::Closed { sent: false });
     }
+    wire.pack(out, &Outgoing { id: None, procedure, arguments, deadline: None })
 }
 
 /// Calls that are packed and not sent yet.
@@ -219,9 +263,19 @@ impl ClientStub {
 #[must_use = "a batch is sent by `flush`"]
 pub struct Batch<'a> {
     stub: &'a ClientStub,
-    request: Request,
-    /// How many of the bytes are whole messages: arguments that panic leave half of one behind.
-    whole: usize,
+    held: Held<'a>,
+}
+
+enum Held<'a> {
+    Stream {
+        wire: &'a Arc<Wire>,
+        request: Request,
+        /// How many of the bytes are whole messages: arguments that panic leave half of one
+        /// behind.
+        whole: usize,
+    },
+    #[cfg(feature = "http")]
+    Http(&'a Arc<HttpWire>, Vec<Post>),
 }
 
 impl Batch<'_> {
@@ -233,10 +287,21 @@ impl Batch<'_> {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        self.request.bytes.truncate(self.whole);
-        let pending = self.stub.pack(&mut self.request, procedure, &arguments)?;
-        self.whole = self.request.bytes.len();
-        Ok(pending)
+        match &mut self.held {
+            Held::Stream { wire, request, whole } => {
+                request.bytes.truncate(*whole);
+                let pending = self.stub.pack(wire, request, procedure, &arguments)?;
+                *whole = request.bytes.len();
+                Ok(pending)
+            }
+            #[cfg(feature = "http")]
+            Held::Http(wire, posts) => {
+                let deadline = self.stub.deadline();
+                let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
+                posts.push(post);
+                Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) })
+            }
+        }
     }
 
     /// Packs a notification.
@@ -244,9 +309,15 @@ impl Batch<'_> {
     /// # Errors
     /// `Pack` or `Closed`; the batch is as it was.
     pub fn notify(&mut self, procedure: &str, arguments: impl Serialize) -> Result<()> {
-        self.request.bytes.truncate(self.whole);
-        self.stub.pack_notification(&mut self.request, procedure, &arguments)?;
-        self.whole = self.request.bytes.len();
+        match &mut self.held {
+            Held::Stream { wire, request, whole } => {
+                request.bytes.truncate(*whole);
+                pack_notification(wire, request, procedure, &arguments)?;
+                *whole = request.bytes.len();
+            }
+            #[cfg(feature = "http")]
+            Held::Http(wire, posts) => posts.push(wire.pack_notification(procedure, &arguments)?),
+        }
         Ok(())
     }
 
@@ -255,18 +326,22 @@ impl Batch<'_> {
     /// # Errors
     /// `Transport`: the connection broke, and every call on it fails.
     pub fn flush(&mut self) -> Result<()> {
-        self.request.bytes.truncate(self.whole);
-        self.whole = 0;
-        if self.request.bytes.is_empty() {
-            return Ok(());
+        match &mut self.held {
+            Held::Stream { wire, request, whole } => {
+                request.bytes.truncate(std::mem::take(whole));
+                if request.bytes.is_empty() {
+                    return Ok(());
+                }
+                let mut writer = lock(&wire.writer);
+                writer.begin();
+                writer.request.bytes.append(&mut request.bytes);
+                wire.write(&mut writer, None)?;
+                wire.steps.tell(Step::Send, "", 0, &writer.request.bytes);
+                Ok(())
+            }
+            #[cfg(feature = "http")]
+            Held::Http(wire, posts) => wire.send("", std::mem::take(posts), self.stub.deadline()),
         }
-        let wire = &self.stub.wire;
-        let mut writer = lock(&wire.writer);
-        writer.begin(&*wire.protocol);
-        writer.request.bytes.append(&mut self.request.bytes);
-        wire.write(&mut writer, None)?;
-        wire.steps.tell(Step::Send, "", 0, &writer.request.bytes);
-        Ok(())
     }
 }
 
@@ -280,12 +355,24 @@ impl Drop for Batch<'_> {
 /// A call under way. Dropping it gives the call up: its outcome is dropped when it comes.
 #[must_use = "a call's outcome is had by `wait`"]
 pub struct PendingCall<T> {
-    wire: Arc<Wire>,
-    slot: Arc<Slot<T>>,
     id: u32,
     /// When the caller stops waiting, and how long it said it would.
     deadline: Option<(Instant, Duration)>,
-    /// Whether the call may still be noted as pending.
+    road: Waiting<T>,
+}
+
+enum Waiting<T> {
+    Stream(Noted<T>),
+    #[cfg(feature = "http")]
+    Http(Pending<T>),
+}
+
+/// A call that is noted as pending.
+struct Noted<T> {
+    wire: Arc<Wire>,
+    slot: Arc<Slot<T>>,
+    id: u32,
+    /// Whether it may still be so.
     noted: bool,
 }
 
@@ -299,11 +386,17 @@ impl<T> PendingCall<T> {
     ///
     /// # Errors
     /// Those of [`ClientStub::call`].
-    pub fn wait(mut self) -> Result<T> {
-        let outcome = self.wire.wait(self.id, &self.slot, self.deadline);
-        self.noted = matches!(outcome, Err(Error::Timeout(_)));
-        self.wire.steps.tell(Step::Result, "", self.id, &[]);
-        outcome
+    pub fn wait(self) -> Result<T> {
+        match self.road {
+            Waiting::Stream(mut it) => {
+                let outcome = it.wire.wait(it.id, &it.slot, self.deadline);
+                it.noted = matches!(outcome, Err(Error::Timeout(_)));
+                it.wire.steps.tell(Step::Result, "", it.id, &[]);
+                outcome
+            }
+            #[cfg(feature = "http")]
+            Waiting::Http(pending) => pending.wait(self.deadline),
+        }
     }
 
     /// Waits for the outcome, at most this long from now, and gives the call up after it. The
@@ -318,7 +411,7 @@ impl<T> PendingCall<T> {
     }
 }
 
-impl<T> Drop for PendingCall<T> {
+impl<T> Drop for Noted<T> {
     fn drop(&mut self) {
         if self.noted {
             lock(&self.wire.pending).forget(self.id);

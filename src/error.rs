@@ -175,6 +175,9 @@ pub enum ProtocolError {
         /// How many of them are right.
         at: usize,
     },
+    /// What came is no HTTP, or its head is too long.
+    #[error("the head of an HTTP message cannot be read")]
+    BadHead,
     /// An answer over HTTP has a status that no answer of this protocol has.
     #[error("the answer has HTTP status {0}")]
     Status(u16),

@@ -82,6 +82,8 @@ mod steps;
 
 mod channel;
 mod client_stub;
+#[cfg(feature = "http")]
+mod http_wire;
 mod pending;
 mod wire;
 

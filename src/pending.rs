@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
@@ -80,7 +81,15 @@ pub(crate) trait Deliver {
 /// A slot that the caller and whoever reads have in common.
 pub(crate) type SharedSlot = Arc<dyn Deliver + Send + Sync>;
 
-fn unpacked<T: DeserializeOwned>(outcome: Result<Packed<'_, '_>, Fault>) -> Result<T> {
+/// Hands an outcome over. A type's own `Deserialize` may panic, on a thread that is not its
+/// caller's.
+pub(crate) fn deliver(slot: &dyn Deliver, outcome: Result<Packed<'_, '_>, Fault>) {
+    if catch_unwind(AssertUnwindSafe(|| slot.outcome(outcome))).is_err() {
+        slot.fail(Error::Unpack("the type's own code panicked".to_owned()));
+    }
+}
+
+pub(crate) fn unpacked<T: DeserializeOwned>(outcome: Result<Packed<'_, '_>, Fault>) -> Result<T> {
     outcome.map_err(Error::Fault)?.unpack().map_err(Error::Unpack)
 }
 

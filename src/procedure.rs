@@ -359,11 +359,10 @@ where
 {
     type Value = Tuple;
 
+    /// Arguments without names still say how many they are, for wires that number them.
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tuple, D::Error> {
-        match self.names {
-            [] => deserializer.deserialize_tuple(self.count, self),
-            names => deserializer.deserialize_struct("arguments", names, self),
-        }
+        let names = if self.names.is_empty() { &[""; 8][..self.count] } else { self.names };
+        deserializer.deserialize_struct("arguments", names, self)
     }
 }
 
@@ -406,8 +405,8 @@ impl<'de> Deserializer<'de> for Absent {
     }
 }
 
-/// Reads an argument's name as its position.
-struct Position(&'static [&'static str]);
+/// Reads an argument's name as its position. Some wires have numbers, from 0, in place of names.
+struct Position(&'static [&'static str], usize);
 
 impl<'de> DeserializeSeed<'de> for Position {
     type Value = usize;
@@ -424,7 +423,17 @@ impl Visitor<'_> for Position {
         f.write_str("the name of an argument")
     }
 
+    fn visit_u64<E: Error>(self, position: u64) -> Result<usize, E> {
+        let known = usize::try_from(position).ok().filter(|position| *position < self.1);
+        known.ok_or_else(|| {
+            E::custom(format!("there is no argument {}", position.saturating_add(1)))
+        })
+    }
+
     fn visit_str<E: Error>(self, name: &str) -> Result<usize, E> {
+        if self.0.is_empty() && self.1 > 0 {
+            return Err(E::custom("these arguments have no names, give them as a list"));
+        }
         let position = self.0.iter().position(|known| *known == name);
         position.ok_or_else(|| E::custom(format!("there is no argument {name:?}")))
     }
@@ -487,11 +496,8 @@ macro_rules! handlers {
             }
 
             fn visit_map<Entries: MapAccess<'de>>(self, mut entries: Entries) -> Result<Self::Value, Entries::Error> {
-                if self.names.is_empty() && $count > 0 {
-                    return Err(Entries::Error::custom("these arguments have no names, give them as a list"));
-                }
                 $(let mut $value: Option<$T> = None;)*
-                while let Some(position) = entries.next_key_seed(Position(self.names))? {
+                while let Some(position) = entries.next_key_seed(Position(self.names, $count))? {
                     let twice = match position {
                         $($index => {
                             let value = entries.next_value().map_err(self.unfit($index))?;

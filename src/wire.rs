@@ -4,7 +4,6 @@
 //! hands on what belongs to others.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread};
@@ -15,8 +14,8 @@ use rustix::event::PollFlags;
 use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Fault, Outgoing};
-use crate::pending::{Deliver, Pending, SharedSlot, Slot};
-use crate::protocol::{Arrived, Finder, Message, Protocol, Request, Side};
+use crate::pending::{Deliver, Pending, SharedSlot, Slot, deliver};
+use crate::protocol::{Arrived, Finder, Framing, Message, Protocol, Request, Side};
 use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
 
@@ -37,6 +36,7 @@ pub(crate) struct Wire {
 }
 
 pub(crate) struct Writer {
+    hello: &'static [u8],
     greeted: bool,
     pub(crate) request: Request,
 }
@@ -48,25 +48,27 @@ struct Reader {
 
 impl Writer {
     /// Empties the buffer, and opens the conversation if that has not been done.
-    pub(crate) fn begin(&mut self, protocol: &dyn Protocol) {
+    pub(crate) fn begin(&mut self) {
         self.request.bytes.clear();
-        if !self.greeted
-            && let Some(framing) = protocol.transport().framing()
-        {
-            self.request.bytes.extend_from_slice(framing.hello());
+        if !self.greeted {
+            self.request.bytes.extend_from_slice(self.hello);
         }
     }
 }
 
 impl Wire {
-    pub(crate) fn connect(channel: &Channel) -> Result<Wire> {
+    pub(crate) fn connect(channel: &Channel, framing: &dyn Framing) -> Result<Wire> {
         Ok(Wire {
             connection: channel.connect()?,
             protocol: Arc::clone(&channel.protocol),
             steps: channel.steps.clone(),
-            writer: Mutex::new(Writer { greeted: false, request: Request::default() }),
+            writer: Mutex::new(Writer {
+                hello: framing.hello(),
+                greeted: false,
+                request: Request::default(),
+            }),
             reader: Mutex::new(Reader {
-                finder: channel.protocol.finder(Side::Client),
+                finder: framing.finder(Side::Client),
                 input: ReadBuffer::default(),
             }),
             pending: Mutex::new(Pending::default()),
@@ -338,13 +340,7 @@ impl News<'_> {
         match arrived {
             Arrived::Outcome { id, outcome } => {
                 self.wire.steps.tell(Step::Receive, "", id, bytes);
-                self.fill(id, |slot| {
-                    // A type's own `Deserialize` may panic, on a thread that is not its caller's.
-                    let unpacked = catch_unwind(AssertUnwindSafe(|| slot.outcome(outcome)));
-                    if unpacked.is_err() {
-                        slot.fail(Error::Unpack("the type's own code panicked".to_owned()));
-                    }
-                });
+                self.fill(id, |slot| deliver(slot, outcome));
             }
             Arrived::Refused(fault) => self.end(&Error::Fault(fault)),
             Arrived::Bye { last } => {

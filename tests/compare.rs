@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use ninestep::compare::{Comparison, EXPERIMENTS, Effort, Experiment, Measured, Point, Results};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
@@ -149,11 +148,9 @@ fn every_experiment_yields_sane_points_and_leaves_nothing_behind() {
             _ => assert_eq!((highest, counted), (20.0, 1.0), "{strategy}"),
         }
     }
-    // The first one is served at once, by whatever.
-    for (place, least) in [(0, false), (1, true)] {
-        let waits = &points(experiment(&results, "slow-client"), "thread-pool")[place].values[0];
-        assert_eq!(waits.median > 250.0, least, "{waits:?}");
-    }
+    // One slow client has one of a pool's members, and leaves the others.
+    let held_up = &points(experiment(&results, "slow-client"), "thread-pool")[0].values[2];
+    assert!(held_up.median < 40.0, "{held_up:?}");
 }
 
 /// A program that is ninestep, unless its role holds this text.
@@ -309,10 +306,8 @@ fn ctrl_c_leaves_no_process_behind_and_keeps_the_results() {
     assert_eq!(running.line(), "Who waits for a slow client?\n");
     // The command, a server and a load for each strategy; process strategies have more.
     eventually("all strategies run", || running.processes().len() > 2 * STRATEGIES.len());
-    let started = Instant::now();
     running.signal(Signal::INT);
     assert_eq!(running.ended().code(), Some(130));
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert_eq!(running.processes(), [0_u32; 0]);
 
     let results = running.results();

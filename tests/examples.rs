@@ -2,6 +2,7 @@
 //! `examples/expected/` shows, and stays short. `UPDATE_EXPECTED=1 cargo test --test examples` writes those files anew.
 
 mod mask;
+pub mod support;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -9,33 +10,18 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ninestep::{Channel, ClientStub};
 use rustix::process::{Pid, Signal, kill_process_group};
+use support::example::{examples, executable, folder, names};
 
 const MOST_LINES: usize = 79;
 const MOST_TIME: Duration = Duration::from_secs(30);
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
-}
-
-/// The names, without their endings, of the files in `folder` that end so.
-fn names(folder: &Path, ending: &str) -> BTreeSet<String> {
-    let files = fs::read_dir(folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
-    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    names.filter_map(|name| name.strip_suffix(ending).map(str::to_owned)).collect()
-}
-
-fn examples() -> BTreeSet<String> {
-    names(&folder(), ".rs")
-}
 
 /// The chapters that have an experiment, as `03`.
 fn experiments() -> BTreeSet<String> {
@@ -55,55 +41,6 @@ fn runs() -> Vec<(String, String, Vec<String>)> {
 
 fn expected(name: &str) -> PathBuf {
     folder().join("expected").join(format!("{name}.txt"))
-}
-
-/// The folder of this build's executables: `target/debug`, wherever and whatever it is called.
-fn build_folder() -> PathBuf {
-    let test = env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().to_owned()
-}
-
-/// An example's executable. `cargo test` has built it, `cargo test --test examples` has not: then
-/// it is missing or old, and cargo is asked to build all.
-fn executable(name: &str) -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let is_old = |name: &str| !is_fresh(&build_folder().join("examples").join(name));
-        if runs().iter().any(|(_, program, _)| is_old(program)) || is_old("first_server") {
-            build();
-        }
-    });
-    let executable = build_folder().join("examples").join(name);
-    assert!(executable.exists(), "{name} is not built: run `cargo build --examples` first");
-    executable
-}
-
-/// Whether an executable is younger than every source that cargo notes in the file beside it.
-fn is_fresh(executable: &Path) -> bool {
-    let age = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-    let Ok(note) = fs::read_to_string(executable.with_extension("d")) else { return false };
-    let sources = note.split_once(": ").map_or("", |(_, sources)| sources).trim();
-    // A space inside a path is escaped, one between two paths is not.
-    let sources = sources.replace("\\ ", "\0");
-    let Some(built) = age(executable) else { return false };
-    sources.split(' ').all(|source| {
-        let changed = age(Path::new(&source.replace('\0', " ")));
-        changed.unwrap_or_else(SystemTime::now) <= built
-    })
-}
-
-fn build() {
-    let folder = build_folder();
-    let profile = match folder.file_name().unwrap().to_str().unwrap() {
-        "debug" => "dev",
-        other => other,
-    };
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--examples", "--profile", profile, "--target-dir"])
-        .arg(folder.parent().unwrap())
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status();
-    assert!(status.unwrap().success(), "the examples do not compile");
 }
 
 /// Runs an example with these arguments in a process group of its own.
@@ -221,6 +158,7 @@ fn masks_hide_what_differs_from_run_to_run() {
         ("on thread 17.", "on thread #."),
         ("took 1,234.5 µs (12 ms)", "took # µs (# ms)"),
         ("a rate of 190,000 calls/s", "a rate of # calls/s"),
+        ("date: Fri, 20 Nov 2026 21:53:43 GMT\n", "date: #\n"),
         ("refused (os error 111)", "refused (os error #)"),
     ] {
         assert_eq!(mask::mask(raw), masked);

@@ -1,5 +1,5 @@
-//! Strategy × behaviour, against real server processes: whatever serves a connection, the caller
-//! sees the same.
+//! Strategy × protocol × behaviour, against real server processes: whatever serves a connection
+//! and however it speaks, the caller sees the same.
 #![cfg(feature = "cli")]
 
 pub mod support;
@@ -7,9 +7,14 @@ pub mod support;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use ninestep::{Error, Fault, PendingCall, Value};
+use ninestep::protocol::hprose::Hprose;
+use ninestep::protocol::json_rpc::JsonRpc;
+use ninestep::protocol::thrift::Thrift;
+use ninestep::protocol::xml_rpc::XmlRpc;
+use ninestep::{Channel, ClientStub, Error, Fault, PendingCall, Value};
 use rustix::process::Signal;
-use support::{Raw, ServerProcess, call, client, eventually, was_killed_by, within};
+use support::http::{HttpRaw, post};
+use support::{PATIENCE, Raw, ServerProcess, call, eventually, was_killed_by, within};
 
 #[derive(Clone, Copy)]
 struct Strategy {
@@ -68,7 +73,101 @@ const STRATEGIES: [Strategy; 6] = [
     },
 ];
 
-/// Checks a behaviour of each strategy on a fresh server.
+#[derive(Clone, Copy)]
+struct Protocol {
+    name: &'static str,
+    speaks: fn(Channel) -> Channel,
+    /// Whether it tells bytes from a list of numbers.
+    has_bytes: bool,
+    /// Whether arguments may come by name.
+    has_names: bool,
+    /// Whether a list may hold values of any kind.
+    mixes: bool,
+    /// Whether a fault has a code.
+    has_codes: bool,
+    /// What else the server is told.
+    options: &'static [&'static str],
+}
+
+const PROTOCOLS: [Protocol; 6] = [
+    Protocol {
+        name: "native",
+        speaks: |channel| channel,
+        has_bytes: true,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
+    Protocol {
+        name: "json-rpc",
+        speaks: |channel| channel.protocol(JsonRpc::over_http()),
+        has_bytes: false,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
+    Protocol {
+        name: "json-rpc-tcp",
+        speaks: |channel| channel.protocol(JsonRpc::over_tcp()),
+        has_bytes: false,
+        has_names: true,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
+    Protocol {
+        name: "xml-rpc",
+        speaks: |channel| channel.protocol(XmlRpc::default()),
+        has_bytes: true,
+        has_names: false,
+        mixes: true,
+        has_codes: true,
+        options: &[],
+    },
+    Protocol {
+        name: "hprose",
+        speaks: |channel| channel.protocol(Hprose::default()),
+        has_bytes: true,
+        has_names: false,
+        mixes: true,
+        has_codes: false,
+        options: &[],
+    },
+    Protocol {
+        name: "thrift",
+        speaks: |channel| channel.protocol(Thrift::default()),
+        has_bytes: true,
+        has_names: false,
+        mixes: false,
+        has_codes: true,
+        options: &["--idl", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/demo.thrift")],
+    },
+];
+
+impl Protocol {
+    fn client(&self, server: &ServerProcess) -> ClientStub {
+        let channel = Channel::new(server.address()).call_timeout(PATIENCE);
+        ClientStub::new(&(self.speaks)(channel)).expect("the server listens")
+    }
+}
+
+/// Checks a behaviour of each strategy with each protocol on a fresh server.
+fn for_each_pair(behaviour: impl Fn(Strategy, Protocol, ServerProcess) + Copy + Send + 'static) {
+    for (strategy, protocol) in
+        STRATEGIES.iter().flat_map(|strategy| PROTOCOLS.iter().map(move |it| (*strategy, *it)))
+    {
+        let speaks = ["--protocol", protocol.name];
+        let server =
+            ServerProcess::serve(&[strategy.arguments, &speaks, protocol.options].concat());
+        let _killer = server.killer();
+        let what = format!("{} × {}", strategy.name, protocol.name);
+        within(&what, move || behaviour(strategy, protocol, server));
+    }
+}
+
+/// Checks a behaviour of each strategy on a fresh server of the native wire.
 fn for_each(behaviour: impl Fn(Strategy, ServerProcess) + Copy + Send + 'static) {
     for strategy in STRATEGIES {
         let server = ServerProcess::serve(strategy.arguments);
@@ -86,28 +185,36 @@ fn code(error: &Error) -> Option<i32> {
 
 #[test]
 fn calls_are_answered() {
-    for_each(|Strategy { name, .. }, server| {
-        let stub = server.client();
+    for_each_pair(|Strategy { name, .. }, protocol, server| {
+        let stub = protocol.client(&server);
         assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15, "{name}");
         assert_eq!(stub.call::<f64>("divide", (1, 8.0)).unwrap(), 0.125, "{name}");
         assert_eq!(stub.call::<String>("ping", ()).unwrap(), "pong", "{name}");
         assert_eq!(stub.call::<String>("sayHi", ("Jürgen",)).unwrap(), "Hi Jürgen!", "{name}");
         stub.call::<()>("sleep", (1,)).unwrap();
 
-        let by_name = Value::Map(vec![("b".into(), Value::Int(5)), ("a".into(), Value::Int(10))]);
-        assert_eq!(stub.call::<i64>("subtract", by_name).unwrap(), 5, "{name}");
-
-        let value = Value::List(vec![Value::Null, Value::Bytes(vec![0, 255]), Value::Float(0.5)]);
+        if protocol.has_names {
+            let (b, a) = (("b".into(), Value::Int(5)), ("a".into(), Value::Int(10)));
+            let by_name = Value::Map(vec![b, a]);
+            assert_eq!(stub.call::<i64>("subtract", by_name).unwrap(), 5, "{name}");
+        }
+        let mut value = Value::List(vec![Value::from("\"ü\"")]);
+        if protocol.mixes {
+            value = Value::List(vec![Value::Null, value, Value::Float(0.5)]);
+        }
         assert_eq!(stub.call::<Value>("echo", (&value,)).unwrap(), value, "{name}");
-        let large = Value::Bytes((0..1 << 20).map(|n| n as u8).collect());
+        let large = match protocol.has_bytes {
+            true => Value::Bytes((0..1 << 20).map(|n| n as u8).collect()),
+            false => Value::from("large".repeat(1 << 18)),
+        };
         assert_eq!(stub.call::<Value>("echo", (&large,)).unwrap(), large, "{name}");
     });
 }
 
 #[test]
 fn many_calls_are_under_way_on_one_connection() {
-    for_each(|Strategy { name, .. }, server| {
-        let stub = server.client();
+    for_each_pair(|Strategy { name, .. }, protocol, server| {
+        let stub = protocol.client(&server);
         let send = |n: i64| stub.send::<i64>("add", (n, 1000)).unwrap();
         let sums: Vec<PendingCall<i64>> = (0..200).map(send).collect();
         for (n, sum) in sums.into_iter().enumerate().rev() {
@@ -130,8 +237,8 @@ fn three_calls_in_one_write_have_three_replies() {
 
 #[test]
 fn a_fault_leaves_the_connection_as_it_was() {
-    for_each(|Strategy { name, .. }, server| {
-        let stub = server.client();
+    for_each_pair(|Strategy { name, .. }, protocol, server| {
+        let stub = protocol.client(&server);
         let fault = |procedure: &str, arguments: Vec<Value>| {
             let outcome = stub.call::<Value>(procedure, arguments);
             assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15, "{name}: after {procedure}");
@@ -140,21 +247,21 @@ fn a_fault_leaves_the_connection_as_it_was() {
                 other => panic!("{name}: {procedure}: {other:?}"),
             }
         };
+        let code = |code| if protocol.has_codes { code } else { Fault::INTERNAL };
 
         let unknown = fault("ad", vec![]);
-        assert_eq!(unknown.code, Fault::NO_SUCH_PROCEDURE, "{name}");
-        assert!(unknown.message.contains("\"ad\""), "{name}: {unknown}");
+        assert_eq!(unknown.code, code(Fault::NO_SUCH_PROCEDURE), "{name}");
 
         let unfit = fault("add", vec![Value::Int(1), Value::from("two")]);
-        assert_eq!(unfit.code, Fault::WRONG_ARGUMENTS, "{name}");
+        assert_eq!(unfit.code, code(Fault::WRONG_ARGUMENTS), "{name}");
         assert!(unfit.message.contains("expected (a: i64, b: i64)"), "{name}: {unfit}");
         assert!(unfit.message.contains("argument 2 (b)"), "{name}: {unfit}");
 
         let none = fault("divide", vec![Value::Float(1.0), Value::Float(0.0)]);
-        assert_eq!((none.code, &*none.message), (1, "division by zero"), "{name}");
+        assert_eq!((none.code, &*none.message), (code(1), "division by zero"), "{name}");
 
         let beyond = fault("add", vec![Value::Int(i64::MAX), Value::Int(1)]);
-        assert_eq!((beyond.code, &*beyond.message), (2, "overflow"), "{name}");
+        assert_eq!((beyond.code, &*beyond.message), (code(2), "overflow"), "{name}");
 
         let panicked = fault("panic", vec![]);
         assert_eq!(panicked.code, Fault::INTERNAL, "{name}");
@@ -225,6 +332,37 @@ fn a_stop_answers_what_was_read_and_nothing_else() {
 }
 
 #[test]
+fn a_stop_over_http_answers_what_was_read_and_closes() {
+    for strategy in STRATEGIES {
+        let arguments = [strategy.arguments, &["--protocol", "json-rpc"]].concat();
+        let server = ServerProcess::serve(&arguments);
+        let (_killer, name) = (server.killer(), strategy.name);
+        within(name, move || {
+            let call = |id, procedure, params| {
+                let call = format!(r#""jsonrpc":"2.0","id":{id},"method":"{procedure}""#);
+                post(&format!(r#"{{{call},"params":{params}}}"#))
+            };
+            let idle = strategy.concurrent.then(|| HttpRaw::connect(server.address()));
+            let mut busy = HttpRaw::connect(server.address());
+            busy.send(&[call(1, "ping", "[]"), call(2, "sleep", "[300]")].concat());
+            let first = busy.response();
+            assert!(first.body.contains("pong") && !first.head.contains("connection"), "{name}");
+            server.signal(Signal::TERM);
+            // Whoever executed this would not come to an ordinary end.
+            busy.send(&call(3, "abort", "[]"));
+            let slept = busy.response();
+            assert_eq!(slept.body, r#"{"jsonrpc":"2.0","result":null,"id":2}"#, "{name}");
+            assert!(slept.head.contains("connection: close"), "{name}: {}", slept.head);
+            assert!(busy.is_over(), "{name}");
+            drop(busy);
+            assert!(idle.is_none_or(|mut idle| idle.is_over()), "{name}");
+            let (status, _) = server.ended(name);
+            assert_eq!(status.code(), Some(0), "{name}: {status}");
+        });
+    }
+}
+
+#[test]
 fn the_client_learns_which_calls_a_stopped_server_did_not_execute() {
     for_each(|Strategy { name, .. }, server| {
         let stub = server.client();
@@ -250,13 +388,12 @@ fn the_client_learns_which_calls_a_stopped_server_did_not_execute() {
 
 #[test]
 fn a_crash_takes_one_process_with_it() {
-    for_each(|Strategy { name, concurrent, isolated, .. }, server| {
-        let bystander = concurrent.then(|| server.client());
+    for_each_pair(|Strategy { name, concurrent, isolated, .. }, protocol, server| {
+        let bystander = concurrent.then(|| protocol.client(&server));
         if let Some(bystander) = &bystander {
             assert_eq!(bystander.call::<String>("ping", ()).unwrap(), "pong", "{name}");
         }
-        let address = server.address();
-        let victim = client(address);
+        let victim = protocol.client(&server);
         let crash = victim.call::<()>("abort", ()).unwrap_err();
         // A connection that ends at once is no time-out.
         assert!(
@@ -266,7 +403,7 @@ fn a_crash_takes_one_process_with_it() {
         if isolated {
             let bystander = bystander.unwrap();
             assert_eq!(bystander.call::<i64>("add", (10, 5)).unwrap(), 15, "{name}");
-            assert_eq!(server.client().call::<i64>("add", (1, 1)).unwrap(), 2, "{name}");
+            assert_eq!(protocol.client(&server).call::<i64>("add", (1, 1)).unwrap(), 2, "{name}");
         } else {
             if let Some(bystander) = bystander {
                 assert!(bystander.call::<String>("ping", ()).is_err(), "{name}");
@@ -302,8 +439,8 @@ fn a_killed_server_takes_its_children_with_it() {
 
 #[test]
 fn a_closed_connection_leaves_nothing_behind() {
-    for_each(|Strategy { name, pool, .. }, server| {
-        assert_eq!(server.client().call::<i64>("add", (1, 1)).unwrap(), 2, "{name}");
+    for_each_pair(|Strategy { name, pool, .. }, protocol, server| {
+        assert_eq!(protocol.client(&server).call::<i64>("add", (1, 1)).unwrap(), 2, "{name}");
         if !pool {
             eventually(name, || server.children().is_empty());
         }
@@ -311,7 +448,7 @@ fn a_closed_connection_leaves_nothing_behind() {
         let pids = || server.children().iter().map(|(pid, _)| *pid).collect::<HashSet<u32>>();
         let (before, descriptors) = (pids(), server.descriptors());
         let connections = if pool { before.len() } else { 20 };
-        let stubs: Vec<_> = (0..connections).map(|_| server.client()).collect();
+        let stubs: Vec<_> = (0..connections).map(|_| protocol.client(&server)).collect();
         for stub in stubs {
             assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15, "{name}");
         }

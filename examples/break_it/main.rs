@@ -14,6 +14,7 @@ mod ch09_thread_per_connection;
 mod ch10_thread_pool;
 mod ch11_process_per_connection;
 mod ch13_time;
+mod ch14_six_wires;
 
 use std::env;
 use std::error::Error;
@@ -37,6 +38,7 @@ const EXPERIMENTS: &[Experiment] = &[
     (10, ch10_thread_pool::run),
     (11, ch11_process_per_connection::run),
     (13, ch13_time::run),
+    (14, ch14_six_wires::run),
 ];
 
 fn main() -> ExitCode {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use serde::{Deserialize, Serialize};
 
 use crate::compare::experiments::Load;
@@ -101,6 +101,8 @@ impl Together<'_> {
             let started = thread::Builder::new().stack_size(256 * 1024).spawn(client);
             started.map_err(|error| cannot(&Error::transport("starting a client", error)))?;
         }
+        // A client that panics is missed at once when all that is left of it is gone.
+        drop((sent, ready, done));
         for _ in 0..self.clients {
             next(&all_sent, PATIENCE)?;
         }
@@ -120,10 +122,15 @@ impl Together<'_> {
 fn next<T>(outcomes: &Receiver<crate::Result<T>>, patience: Duration) -> Answer<T> {
     match outcomes.recv_timeout(patience) {
         Ok(outcome) => outcome.map_err(|error| cannot(&error)),
-        Err(_) => Err(CannotRun::new(
-            format!("a client had no reply within {patience:?}"),
-            "run it again while the machine does little else; if it stays so, please report it",
-        )),
+        Err(error) => {
+            let reason = match error {
+                RecvTimeoutError::Timeout => format!("a client had no reply within {patience:?}"),
+                RecvTimeoutError::Disconnected => "a client panicked".to_owned(),
+            };
+            let remedy = "run it again while the machine does little else; if it stays so, please \
+                          report it";
+            Err(CannotRun::new(reason, remedy))
+        }
     }
 }
 

@@ -103,7 +103,9 @@ impl Figures {
                         &other.places[place]
                     }
                 };
-                columns.push(zip(rounds, other).map(|(ours, other)| ours[0] / other[0]).collect());
+                let ratios = zip(rounds, other).map(|(ours, other)| ours[0] / other[0]);
+                // Nothing is no multiple of nothing.
+                columns.push(ratios.filter(|ratio| ratio.is_finite()).collect());
             }
             let values = columns.iter().map(|column| Spread::of(column)).collect::<Option<_>>()?;
             measured.push(Point { at: *at, values });
@@ -176,6 +178,15 @@ mod tests {
         });
         assert_eq!(medians(&experiment, "single"), [[1.0], [10.0]]);
         assert_eq!(experiment.quantities.len(), 1);
+    }
+
+    #[test]
+    fn a_round_in_which_the_other_did_nothing_has_no_ratio() {
+        let experiment = concluded(Relative::To(Contestant::Thread), |strategy| match strategy {
+            Contestant::Thread => [vec![0.0, 2.0, 4.0], vec![1.0]],
+            _ => [vec![5.0, 2.0, 8.0], vec![1.0]],
+        });
+        assert_eq!(medians(&experiment, "single"), [[5.0, 1.5], [1.0, 1.0]]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub struct Http {
     pub version: Version,
     /// The media type of a request and of an answer.
     pub content_type: &'static str,
-    /// The media types that are taken besides, without parameters.
+    /// The media types that a server takes besides; `*/*` is any, and none.
     pub also_taken: &'static [&'static str],
     /// The paths that are served, and the first is where a client posts to unless its channel or
     /// its call says otherwise. None of them: every path is served, and a client posts to `/`.
@@ -22,13 +22,26 @@ pub struct Http {
     pub max_message: usize,
 }
 
+impl Http {
+    /// Whether a server answers at this path.
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        self.paths.is_empty() || self.paths.iter().any(|served| served == path)
+    }
+
+    /// Whether a server takes a body of this media type. Parameters say nothing here.
+    pub(crate) fn takes(&self, media_type: Option<&HeaderValue>) -> bool {
+        let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = media_type.split(';').next().unwrap_or_default().trim();
+        let taken = |known: &str| known.eq_ignore_ascii_case(essence) || known == "*/*";
+        taken(self.content_type) || self.also_taken.iter().any(|known| taken(known))
+    }
+}
+
 /// The versions of HTTP that a protocol can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.1, and HTTP/1.0 for clients that are so old.
     Http1,
-    /// HTTP/2 without TLS, which client and server know of beforehand.
-    Http2,
 }
 
 /// What stood before a message's body.

@@ -7,7 +7,25 @@
 
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "json-rpc")]
+pub mod json_rpc;
 pub mod native;
+
+#[cfg(feature = "hprose")]
+pub mod hprose;
+#[cfg(feature = "thrift")]
+pub mod thrift;
+#[cfg(feature = "xml-rpc")]
+pub mod xml_rpc;
+
+#[cfg(any(feature = "hprose", feature = "json-rpc", feature = "thrift", feature = "xml-rpc"))]
+mod emit;
+#[cfg(any(feature = "hprose", feature = "json-rpc", feature = "thrift", feature = "xml-rpc"))]
+mod key;
+#[cfg(any(feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+mod pull;
+#[cfg(any(feature = "hprose", feature = "xml-rpc"))]
+mod special;
 
 use std::ops::Range;
 
@@ -17,6 +35,8 @@ use crate::error::ProtocolError;
 use crate::message::Fault;
 pub use crate::message::{Call, Outcome, Outgoing, Pack, Packed};
 use crate::procedure::Procedures;
+#[cfg(any(feature = "hprose", feature = "xml-rpc"))]
+pub use special::{DateTime, Guid};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,35 +69,6 @@ pub enum Transport<'a> {
     /// As the bodies of HTTP requests and responses.
     #[cfg(feature = "http")]
     Http(&'a Http),
-}
-
-impl<'a> Transport<'a> {
-    /// The framing of a stream.
-    pub(crate) fn framing(&self) -> Option<&'a dyn Framing> {
-        match self {
-            Transport::Stream(framing) => Some(*framing),
-            #[cfg(feature = "http")]
-            Transport::Http(_) => None,
-        }
-    }
-}
-
-/// Fails at once. HTTP is not served yet.
-struct NoFinder;
-
-impl Finder for NoFinder {
-    fn find(&mut self, _: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
-        Err(ProtocolError::TooShort(0))
-    }
-}
-
-impl dyn Protocol {
-    pub(crate) fn finder(&self, side: Side) -> Box<dyn Finder> {
-        match self.transport().framing() {
-            Some(framing) => framing.finder(side),
-            None => Box::new(NoFinder),
-        }
-    }
 }
 
 /// How messages stand in a stream of bytes, and what else is said there.
@@ -181,6 +172,7 @@ pub enum Arrived<'a, 'de> {
 ///
 /// The server calls [`answer`](Protocol::answer) for each message; the client calls
 /// [`pack`](Protocol::pack) for each call and [`unpack`](Protocol::unpack) for each message.
+// ANCHOR: protocol
 pub trait Protocol: Send + Sync {
     /// How its messages cross.
     fn transport(&self) -> Transport<'_>;
@@ -204,6 +196,12 @@ pub trait Protocol: Send + Sync {
     /// The arguments have no form on this wire, or are over its limits; `request` is as it was.
     fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String>;
 
+    /// Makes one message of several packed calls, over HTTP; `None` if this protocol cannot, and
+    /// they cross one by one.
+    fn join(&self, _calls: &[Request]) -> Option<Request> {
+        None
+    }
+
     /// Step 8: unpacks one message and delivers what it holds.
     ///
     /// # Errors
@@ -214,3 +212,4 @@ pub trait Protocol: Send + Sync {
         deliver: &mut dyn FnMut(Arrived<'_, '_>),
     ) -> Result<(), ProtocolError>;
 }
+// ANCHOR_END: protocol

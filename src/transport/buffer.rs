@@ -48,6 +48,16 @@ impl ReadBuffer {
         came
     }
 
+    /// Takes what another buffer has not consumed.
+    #[cfg(feature = "http")]
+    pub(crate) fn take_over(&mut self, other: &mut ReadBuffer) {
+        match self.unread().is_empty() {
+            true => std::mem::swap(self, other),
+            false => self.bytes.extend_from_slice(other.unread()),
+        }
+        other.consume(other.unread().len());
+    }
+
     /// Gives memory back that only a large message needed.
     pub(crate) fn shrink(&mut self) {
         if self.unread().is_empty() && self.bytes.capacity() > Self::KEPT {

@@ -2,12 +2,15 @@
 //! because both are connected sockets to the operating system.
 
 mod buffer;
+#[cfg(feature = "http")]
+pub(crate) mod http;
 mod lifeline;
 pub(crate) mod memory;
 pub(crate) mod tcp;
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -32,6 +35,17 @@ pub struct Connection {
     pub(crate) lifeline: Option<Lifeline>,
     pub(crate) place: Option<Place>,
     pub(crate) refusal: Option<Fault>,
+}
+
+/// What is found in the bytes that came.
+pub(crate) enum Found {
+    /// A whole message, at this place of the input if it stays there.
+    Message(Range<usize>),
+    /// Not enough yet.
+    Nothing,
+    /// A request that is no message of this protocol. It has been answered.
+    #[cfg(feature = "http")]
+    Refused,
 }
 
 /// Why a wait ended.
@@ -141,6 +155,13 @@ impl Connection {
     /// Ends both directions; a read that blocks on another thread returns.
     pub(crate) fn shut_down(&self) {
         let _ = shutdown(&self.socket, Shutdown::Both);
+    }
+
+    /// Whether the server was told to stop.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_told_to_stop(&self) -> bool {
+        let told = |lifeline| wait_for(lifeline, PollFlags::IN, Some(Instant::now()));
+        self.lifeline.as_ref().is_some_and(|lifeline| matches!(told(lifeline), Ok(Wake::Ready)))
     }
 
     /// Waits until the socket is ready, the server stops, or the deadline.

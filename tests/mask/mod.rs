@@ -9,12 +9,15 @@ const BEFORE: [&str; 3] = ["process", "thread", "error"];
 const AFTER: [&str; 4] = ["µs", "ms", "calls/s", "connections/s"];
 
 /// The text with `#` in the place of ports on loopback, of process and thread numbers, of times,
-/// of rates, and of the operating system's error numbers.
+/// of HTTP's dates, of rates, and of the operating system's error numbers.
 pub(crate) fn mask(text: &str) -> String {
     text.split_inclusive('\n').map(mask_line).collect()
 }
 
 fn mask_line(line: &str) -> String {
+    if line.starts_with("date: ") {
+        return "date: #\n".to_owned();
+    }
     // A word keeps the space that follows it.
     let words: Vec<&str> = line.split_inclusive(' ').collect();
     let word = |index: usize| words.get(index).copied().unwrap_or_default();

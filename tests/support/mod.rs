@@ -1,6 +1,10 @@
 //! What the tests share: server processes, server threads, and a client made of bare bytes that
 //! knows nothing of the library's client.
 
+pub mod example;
+#[cfg(feature = "http")]
+pub mod http;
+
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;

@@ -9,18 +9,21 @@ use clap::Args;
 use ninestep::{Channel, ClientStub, Error, Result, Value};
 
 use crate::json_lines::JsonLines;
+use crate::protocol::Protocol;
 
 /// What `ninestep call` is told.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Call {
+    #[command(flatten)]
+    protocol: Protocol,
     /// Give up after this many seconds; the default is to wait for ever.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
     /// Print steps 1 to 3, 8 and 9 as JSON lines on standard error.
     #[arg(long)]
     trace: bool,
-    /// Where the server listens, for instance 127.0.0.1:9000.
+    /// Where the server listens, for instance 127.0.0.1:9000; over HTTP maybe with a path.
     #[arg(value_name = "ADDR")]
     address: String,
     /// The procedure's name.
@@ -37,6 +40,8 @@ const EXAMPLES: &str = r#"Examples:
   ninestep call 127.0.0.1:9000 add 10 5
   ninestep call 127.0.0.1:9000 sayHi Ada
   ninestep call 127.0.0.1:9000 echo '{"list": [1, 2.5, null]}'
+  ninestep call --protocol json-rpc http://127.0.0.1:9000/ add 10 5
+  ninestep call --protocol thrift --idl demo.thrift 127.0.0.1:9000 divide 10 4
   ninestep call --timeout 0.5 127.0.0.1:9000 sleep 1000
 
 Exit codes:
@@ -47,6 +52,9 @@ Exit codes:
 impl Call {
     /// Prints the result and succeeds; or prints a fault and exits with 1, any other error with 2.
     pub(crate) fn run(self) -> ExitCode {
+        if let Some(code) = self.protocol.mistake() {
+            return code;
+        }
         match self.call() {
             Ok(result) => {
                 // Every value of the wire has a JSON form: bytes become numbers.
@@ -64,7 +72,12 @@ impl Call {
     }
 
     fn call(&self) -> Result<Value> {
-        let mut channel = Channel::new(&self.address);
+        let address = self.address.strip_prefix("http://").unwrap_or(&self.address);
+        let (host, path) = address.split_at(address.find('/').unwrap_or(address.len()));
+        let mut channel = self.protocol.channel(Channel::new(host));
+        if !path.is_empty() {
+            channel = channel.path(path);
+        }
         if let Some(timeout) = self.timeout {
             channel = channel.call_timeout(timeout);
         }
@@ -84,7 +97,9 @@ impl Call {
                 }
                 _ => "ADDR is HOST:PORT, for instance 127.0.0.1:9000".to_owned(),
             },
-            Error::Protocol(_) => "is it a ninestep server that listens there?".to_owned(),
+            Error::Protocol(_) => {
+                "does the server speak this --protocol, and at this path?".to_owned()
+            }
             Error::Timeout(_) => format!("{AGAIN}; a larger --timeout waits longer"),
             _ => AGAIN.to_owned(),
         }

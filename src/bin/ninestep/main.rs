@@ -4,6 +4,7 @@
 mod call;
 mod compare;
 mod json_lines;
+mod protocol;
 mod serve;
 mod tour;
 mod trace;

@@ -13,6 +13,7 @@ use ninestep::{
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::json_lines::JsonLines;
+use crate::protocol::Protocol;
 
 /// What `ninestep serve` is told.
 #[derive(Args)]
@@ -27,6 +28,8 @@ pub(crate) struct Serve {
     /// How `--strategy process` starts a process: spawn, unless told otherwise.
     #[arg(long)]
     start: Option<Start>,
+    #[command(flatten)]
+    protocol: Protocol,
     /// Offer `panic`, `abort`, `overflow`, `leak` and `spin` too.
     #[arg(long)]
     with_trouble: bool,
@@ -63,6 +66,8 @@ Procedures:
 
 Examples:
   ninestep serve
+  ninestep serve --protocol json-rpc
+  ninestep serve --protocol thrift --idl demo.thrift
   ninestep serve --listen 127.0.0.1:0 --strategy process --start fork --trace";
 
 impl Serve {
@@ -72,6 +77,9 @@ impl Serve {
             let error = "--start says how --strategy process starts them; others have no choice";
             return crate::failed(error, "add --strategy process, or leave --start out");
         }
+        if let Some(code) = self.protocol.mistake() {
+            return code;
+        }
         match self.serve() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => crate::failed(error.with_causes(), tip(&error)),
@@ -80,7 +88,8 @@ impl Serve {
 
     fn serve(&self) -> Result<()> {
         let trouble = if self.with_trouble { demo::trouble() } else { Procedures::new() };
-        let mut server = Server::new(demo::procedures().and(trouble));
+        let server = Server::new(demo::procedures().and(trouble));
+        let mut server = self.protocol.server(server);
         if self.trace {
             server = server.observer(Arc::new(JsonLines));
         }

@@ -106,8 +106,9 @@ impl Load {
                 Ok(vec![calls as f64 / time.as_secs_f64(), answered as f64])
             }
             Some(rate) => {
-                let schedule =
-                    Schedule { between: self.clients as f64 / rate, clients: self.clients };
+                // A server that did nothing in its time is asked for something all the same.
+                let between = self.clients as f64 / rate.max(1.0);
+                let schedule = Schedule { between, clients: self.clients };
                 let of_clients = together
                     .run(move |number, stub, window| schedule.keep(number, stub, window))?;
                 let mut all = Latencies::new().map_err(unknown)?;
@@ -192,6 +193,18 @@ mod tests {
         // 30 of 40 calls were due while the first was under way, the middle one for 100 ms.
         let median = latencies.percentile(50.0) / 1e3;
         assert!((50.0..350.0).contains(&median), "{median} ms");
+    }
+
+    #[test]
+    fn a_server_that_did_nothing_is_asked_for_one_call_a_second() {
+        let server = Server::new(crate::demo::procedures()).bind("127.0.0.1:0").unwrap();
+        let (address, stop) = (server.local_addr(), server.stop_handle());
+        let serving = thread::spawn(move || server.run(&crate::ThreadPerConnection::default()));
+        let load = Load { clients: 2, served: 2, milliseconds: 20, rate: Some(0.0) };
+        let found = load.run(&Channel::new(address)).unwrap();
+        assert!(found.len() == 3 && found.iter().all(|it| (1.0..1e6).contains(it)), "{found:?}");
+        stop.stop();
+        serving.join().unwrap().unwrap();
     }
 
     #[test]

@@ -114,7 +114,10 @@ fn survived(rows: &[&Survived], choose: &mut Vec<Reason>, wrong: &mut Vec<Reason
     }
     let remains: Vec<String> = rows.iter().flat_map(|row| &row.remains).map(remnant).collect();
     if !remains.is_empty() {
-        wrong.push(reason("procedures that leak", format!("{} stayed behind", list(&remains))));
+        wrong.push(reason(
+            "procedures that leave things behind",
+            format!("{} stayed behind", list(&remains)),
+        ));
     }
     if rows.is_empty() || !dead.is_empty() || !harmed.is_empty() {
         return;
@@ -124,7 +127,10 @@ fn survived(rows: &[&Survived], choose: &mut Vec<Reason>, wrong: &mut Vec<Reason
         choose.push(reason(crash, because));
     }
     if remains.is_empty() {
-        choose.push(reason("procedures that leak", "no trouble left anything behind".to_owned()));
+        choose.push(reason(
+            "procedures that leave things behind",
+            "no trouble left anything behind".to_owned(),
+        ));
     }
 }
 
@@ -338,7 +344,7 @@ mod tests {
             wrong,
             [
                 "procedures that may crash: abort and exit ended the server and took all neighbours",
-                "procedures that leak: memory (320 MiB) stayed behind",
+                "procedures that leave things behind: memory (320 MiB) stayed behind",
             ]
         );
         let (choose, wrong) = said(&results, "process-fork");
@@ -346,7 +352,7 @@ mod tests {
             choose,
             [
                 "procedures that may crash: none of 2 troubles cost a neighbour anything",
-                "procedures that leak: no trouble left anything behind",
+                "procedures that leave things behind: no trouble left anything behind",
             ]
         );
         assert!(wrong.is_empty());

@@ -64,19 +64,24 @@ const SHOWN: usize = 9;
 
 impl fmt::Display for Dump<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Field { range, name, says } in explain(self.0) {
-            let at = range.start;
-            let bytes = &self.0[range];
-            let shown = &bytes[..bytes.len().min(SHOWN)];
-            let hex: Vec<String> = shown.iter().map(|byte| format!("{byte:02x}")).collect();
-            let letter = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' };
-            let letters: String = shown.iter().map(letter).collect();
-            let more = if bytes.len() > SHOWN { "…" } else { " " };
-            let hex = hex.join(" ");
-            writeln!(f, "{at:4}  {hex:26}{more} {letters:9}  {name:19}  {says}")?;
-        }
-        Ok(())
+        dump(self.0, explain(self.0), f)
     }
+}
+
+/// Writes a line for each field of these bytes, on whichever wire.
+pub(crate) fn dump(bytes: &[u8], fields: Vec<Field>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for Field { range, name, says } in fields {
+        let at = range.start;
+        let bytes = &bytes[range];
+        let shown = &bytes[..bytes.len().min(SHOWN)];
+        let hex: Vec<String> = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+        let letter = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' };
+        let letters: String = shown.iter().map(letter).collect();
+        let more = if bytes.len() > SHOWN { "…" } else { " " };
+        let hex = hex.join(" ");
+        writeln!(f, "{at:4}  {hex:26}{more} {letters:9}  {name:19}  {says}")?;
+    }
+    Ok(())
 }
 
 struct Explained<'a> {

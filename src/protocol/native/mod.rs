@@ -98,6 +98,9 @@ pub enum ValueError {
     /// An integer needs more than 64 bits.
     #[error("an integer does not fit into 64 bits")]
     TooBig,
+    /// A number is infinite or none, and the wire has no form for that.
+    #[error("a number is not finite")]
+    NotFinite,
     /// A text or bytes are longer than a `u32` can say.
     #[error("{0} bytes are more than a length of 32 bits can say")]
     TooLong(usize),

@@ -35,7 +35,7 @@ pub(super) fn of_step(step: Step, procedure: &str) -> Option<Source> {
         Step::Reply => {
             the_line!("src/protocol/native/mod.rs", "self.pack_outcome(id, outcome, out)")
         }
-        Step::Receive => the_line!("src/wire.rs", "slot.outcome(outcome)"),
+        Step::Receive => the_line!("src/pending.rs", "slot.outcome(outcome)"),
         Step::Result => the_line!("src/client_stub.rs", "outcome.unwrap_or_else(|| "),
     }
 }
@@ -44,7 +44,7 @@ pub(super) fn of_step(step: Step, procedure: &str) -> Option<Source> {
 /// [`explain`](ninestep::protocol::native::explain::explain) finds in a call, a reply or a fault.
 pub(super) fn of_field(name: &str) -> Option<Source> {
     match name {
-        "magic" | "version" => the_line!("src/wire.rs", "extend_from_slice(framing.hello())"),
+        "magic" | "version" => the_line!("src/wire.rs", "extend_from_slice(self.hello);"),
         "length" => the_line!("src/protocol/native/frame.rs", "BigEndian::write_u32(&mut out["),
         "kind" => the_line!("src/protocol/native/frame.rs", "out.push(kind);"),
         "id" => the_line!("src/protocol/native/frame.rs", "put_u32(out, id);"),

@@ -1,0 +1,280 @@
+//! Messages, taken apart. What is inside arguments, results and ids stays JSON.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::value::RawValue;
+
+use crate::message::Fault;
+use crate::value::Value;
+
+/// What a client sent.
+pub(super) enum Asked<'a> {
+    Call(Members<'a>),
+    Batch(Vec<&'a RawValue>),
+}
+
+impl<'a> Asked<'a> {
+    /// # Errors
+    /// The message is no JSON, or no call, or a batch of none or too many.
+    pub(super) fn read(bytes: &'a [u8], max_batch: usize) -> Result<Asked<'a>, Fault> {
+        let text = str::from_utf8(bytes).map_err(|_| not_json())?;
+        if !text.trim_start().starts_with('[') {
+            return match serde_json::from_str(text) {
+                Ok(members) => Ok(Asked::Call(members)),
+                // It is said to be no call as soon as that is known: the rest may be no JSON.
+                Err(why) if why.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
+                    Err(no_call())
+                }
+                Err(_) => Err(not_json()),
+            };
+        }
+        let mut json = serde_json::Deserializer::from_str(text);
+        let batch = AtMost(max_batch).deserialize(&mut json).map_err(|_| not_json())?;
+        json.end().map_err(|_| not_json())?;
+        match batch {
+            Some(calls) if !calls.is_empty() => Ok(Asked::Batch(calls)),
+            _ => Err(no_call()),
+        }
+    }
+}
+
+/// The members of a call; others are ignored.
+#[derive(serde::Deserialize)]
+pub(super) struct Members<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    jsonrpc: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    method: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+}
+
+/// A call that can be made.
+pub(super) struct Valid<'a> {
+    /// None for a notification.
+    pub(super) id: Option<&'a str>,
+    pub(super) procedure: Cow<'a, str>,
+    pub(super) params: &'a str,
+}
+
+/// The id and the fault of one that cannot.
+pub(super) type Invalid<'a> = (&'a str, Fault);
+
+impl<'a> Members<'a> {
+    /// # Errors
+    /// It is not even that; the id cannot be known.
+    pub(super) fn read(json: &'a RawValue) -> Result<Members<'a>, Fault> {
+        serde_json::from_str(json.get()).map_err(|_| no_call())
+    }
+
+    pub(super) fn checked(self) -> Result<Valid<'a>, Invalid<'a>> {
+        let id = self.id.map(RawValue::get);
+        if id.is_some_and(|id| id.starts_with(['[', '{', 't', 'f'])) {
+            return Err(("null", no_call()));
+        }
+        let params = self.params.map_or("[]", RawValue::get);
+        match (is_version_2(self.jsonrpc), self.method.and_then(text)) {
+            (true, Some(procedure)) if params.starts_with(['[', '{']) => {
+                Ok(Valid { id, procedure, params })
+            }
+            _ => Err((id.unwrap_or("null"), no_call())),
+        }
+    }
+}
+
+/// The members of a response; others are ignored.
+#[derive(serde::Deserialize)]
+pub(super) struct Response<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    jsonrpc: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) result: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) error: Option<ErrorObject<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) id: Option<&'a RawValue>,
+}
+
+impl Response<'_> {
+    pub(super) fn is_version_2(&self) -> bool {
+        is_version_2(self.jsonrpc)
+    }
+}
+
+#[derive(serde::Deserialize)]
+pub(super) struct ErrorObject<'a> {
+    code: i32,
+    message: String,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+impl ErrorObject<'_> {
+    /// # Errors
+    /// The data nest too deep, or say one thing twice.
+    pub(super) fn fault(self, max_depth: usize) -> Result<Fault, String> {
+        let data = match self.data.map(RawValue::get) {
+            Some(data) => {
+                check(data, max_depth)?;
+                serde_json::from_str(data).map_err(|why| why.to_string())?
+            }
+            None => Value::Null,
+        };
+        Ok(Fault { code: self.code, message: self.message, data })
+    }
+}
+
+fn is_version_2(jsonrpc: Option<&RawValue>) -> bool {
+    jsonrpc.and_then(text).is_some_and(|version| version == "2.0")
+}
+
+/// A member that is null is there, too.
+fn present<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(json).map(Some)
+}
+
+fn not_json() -> Fault {
+    Fault::new(Fault::PARSE, "Parse error")
+}
+
+fn no_call() -> Fault {
+    Fault::new(Fault::INVALID_CALL, "Invalid Request")
+}
+
+fn text(json: &RawValue) -> Option<Cow<'_, str>> {
+    serde_json::from_str(json.get()).ok().map(|Text(text)| text)
+}
+
+/// A text that is borrowed if it holds no escapes.
+#[derive(PartialEq, Eq, Hash, serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Makes sure that JSON nests no deeper than this, and that no object has two members of one
+/// name, of which readers take now the first and now the last.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check(json: &str, max_depth: usize) -> Result<(), String> {
+    // A list of plain values is all right.
+    if json.starts_with('[') && !json[1..].contains(['[', '{']) {
+        return Ok(());
+    }
+    let mut json = serde_json::Deserializer::from_str(json);
+    // serde_json gives up at a depth of its own, which is higher.
+    Checked { depth: max_depth }.deserialize(&mut json).map_err(|why| why.to_string())
+}
+
+/// A value that is checked and dropped.
+struct Checked {
+    /// How many containers may still be opened.
+    depth: usize,
+}
+
+impl Checked {
+    fn inner<E: Error>(&self) -> Result<Checked, E> {
+        let depth = self.depth.checked_sub(1);
+        Ok(Checked { depth: depth.ok_or_else(|| E::custom("lists and maps nest too deep"))? })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Checked {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let Checked { depth } = self.inner()?;
+        while items.next_element_seed(Checked { depth })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Checked { depth } = self.inner()?;
+        let mut names = HashSet::new();
+        while let Some(name) = members.next_key::<Text<'de>>()? {
+            let Some(name) = names.replace(name) else {
+                members.next_value_seed(Checked { depth })?;
+                continue;
+            };
+            return Err(A::Error::custom(format!("{:?} is given twice", name.0)));
+        }
+        Ok(())
+    }
+}
+
+/// The items of a list; nothing if there are more.
+struct AtMost(usize);
+
+impl<'de> DeserializeSeed<'de> for AtMost {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AtMost {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while list.len() < self.0 {
+            match items.next_element()? {
+                Some(item) => list.push(item),
+                None => return Ok(Some(list)),
+            }
+        }
+        match items.next_element::<IgnoredAny>()? {
+            None => Ok(Some(list)),
+            Some(_) => {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! How messages come out of the bytes that come, and how answers become bytes that go.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use super::calls::Caller;
+use crate::error::ProtocolError;
+use crate::message::Fault;
+#[cfg(feature = "http")]
+use crate::protocol::http::Http;
+use crate::protocol::{Answer, Finder, Framing, Message, Protocol, Side, Transport};
+use crate::transport::{Found, ReadBuffer};
+#[cfg(feature = "http")]
+use crate::transport::{http::HttpServer, last_tick};
+
+/// The road that a protocol's messages take.
+pub(super) enum Road<'a> {
+    /// A stream of bytes: a message is a piece of the input.
+    Stream(Box<dyn Finder>, &'a dyn Framing),
+    /// HTTP, which takes the input in and keeps the message until it is answered.
+    #[cfg(feature = "http")]
+    Http(Box<HttpServer>, &'a Http),
+}
+
+impl<'a> Road<'a> {
+    pub(super) fn new(protocol: &'a dyn Protocol) -> Road<'a> {
+        match protocol.transport() {
+            Transport::Stream(framing) => Road::Stream(framing.finder(Side::Server), framing),
+            #[cfg(feature = "http")]
+            Transport::Http(http) => Road::Http(Box::new(HttpServer::new(http)), http),
+        }
+    }
+
+    /// Looks for a whole message in what came. What must be sent before there is one, the caller
+    /// gets.
+    pub(super) fn find(
+        &mut self,
+        input: &mut ReadBuffer,
+        caller: &mut Caller<'_>,
+    ) -> Result<Found, ProtocolError> {
+        match self {
+            Road::Stream(finder, _) => Ok(match finder.find(input.unread())? {
+                Some(place) => {
+                    let alone = place.end == input.unread().len();
+                    caller.received = (!alone).then(Instant::now);
+                    Found::Message(place)
+                }
+                None => Found::Nothing,
+            }),
+            #[cfg(feature = "http")]
+            Road::Http(server, http) => {
+                caller.received = None;
+                server.take_in(http, input, &mut caller.output)
+            }
+        }
+    }
+
+    /// The message at its place.
+    pub(super) fn message<'m>(
+        &'m self,
+        input: &'m ReadBuffer,
+        place: &Range<usize>,
+    ) -> Message<'m> {
+        match self {
+            Road::Stream(..) => Message::new(&input.unread()[place.clone()]),
+            #[cfg(feature = "http")]
+            Road::Http(server, _) => server.message(),
+        }
+    }
+
+    /// Hands the answer to the caller, to be sent; and looks for the next message in what came
+    /// already.
+    pub(super) fn answer(
+        &mut self,
+        input: &mut ReadBuffer,
+        place: Range<usize>,
+        answered: Result<(), ProtocolError>,
+        answer: &mut Answer,
+        caller: &mut Caller<'_>,
+    ) -> Result<Found, ProtocolError> {
+        match self {
+            Road::Stream(finder, _) => {
+                caller.collect(&mut answer.bytes);
+                input.consume(place.end);
+                answered?;
+                match input.unread() {
+                    [] => Ok(Found::Nothing),
+                    rest => Ok(finder.find(rest)?.map_or(Found::Nothing, Found::Message)),
+                }
+            }
+            #[cfg(feature = "http")]
+            Road::Http(server, http) => {
+                // The client of a server that stops is told not to send the next request.
+                let last = last_tick() >= caller.eager_until && caller.connection.is_told_to_stop();
+                server.answer(http, answered, answer, last, &mut caller.output)
+            }
+        }
+    }
+
+    /// How much came of a message whose rest is missing, in bytes.
+    pub(super) fn torn(&self, input: &ReadBuffer) -> usize {
+        match self {
+            Road::Stream(..) => input.unread().len(),
+            #[cfg(feature = "http")]
+            Road::Http(server, _) => server.torn(),
+        }
+    }
+
+    /// Whether no message can come any more, whatever the client sends.
+    pub(super) fn is_finished(&self) -> bool {
+        match self {
+            Road::Stream(..) => false,
+            #[cfg(feature = "http")]
+            Road::Http(server, _) => server.is_finished(),
+        }
+    }
+
+    /// What is said to a client before its connection is closed on it.
+    pub(super) fn last_words(&self, why: Why<'_>, out: &mut Vec<u8>) {
+        match self {
+            Road::Stream(_, framing) => framing.last_words(&why.fault(), out),
+            #[cfg(feature = "http")]
+            Road::Http(server, _) => match why {
+                Why::Broken(ProtocolError::TooSlow(_)) => server.too_slow(&why.fault(), out),
+                _ => server.last_words(&why.fault(), out),
+            },
+        }
+    }
+
+    /// What is said to a client when the server stops: the highest id that it answered.
+    pub(super) fn bye(&self, last: u32, out: &mut Vec<u8>) {
+        match self {
+            Road::Stream(_, framing) => framing.bye(last, out),
+            #[cfg(feature = "http")]
+            Road::Http(server, _) => server.bye(out),
+        }
+    }
+}
+
+/// Why a connection is closed on its client.
+#[derive(Clone, Copy)]
+pub(super) enum Why<'a> {
+    /// The client broke the protocol.
+    Broken(&'a ProtocolError),
+    /// The server does not want to serve it.
+    Refused(&'a Fault),
+}
+
+impl Why<'_> {
+    fn fault(&self) -> Fault {
+        let broken = match self {
+            Why::Refused(fault) => return (*fault).clone(),
+            Why::Broken(broken) => broken,
+        };
+        let code = match broken {
+            ProtocolError::UnknownKind(_)
+            | ProtocolError::UnexpectedKind(_)
+            | ProtocolError::BadId(_) => Fault::INVALID_CALL,
+            _ => Fault::PARSE,
+        };
+        Fault::new(code, broken.to_string())
+    }
+}

@@ -1,0 +1,150 @@
+//! HTTP from hyper, without an async runtime.
+//!
+//! hyper never sees a socket here. It reads from one buffer and writes to another; whoever serves
+//! the connection puts in what came, lets hyper work until it wants more, and sends what came out.
+//! So HTTP costs no thread and no descriptor, and everything that is known about waiting, limits
+//! and stopping on a stream of bytes holds for it too.
+
+mod client;
+mod server;
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+
+pub(crate) use client::{HttpClient, Whole};
+pub(crate) use server::HttpServer;
+
+use super::ReadBuffer;
+
+/// The two buffers. Clones share them: hyper has one, and its driver the other.
+#[derive(Clone, Default)]
+struct Pipe(Arc<Mutex<Buffers>>);
+
+#[derive(Default)]
+struct Buffers {
+    input: ReadBuffer,
+    /// Whether nothing will come after the input.
+    ended: bool,
+    output: Vec<u8>,
+}
+
+impl Pipe {
+    fn lock(&self) -> MutexGuard<'_, Buffers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves what came into the pipe.
+    fn put(&self, input: &mut ReadBuffer) {
+        self.lock().input.take_over(input);
+    }
+
+    /// Says that nothing more will come.
+    fn end(&self) {
+        self.lock().ended = true;
+    }
+
+    /// Moves what hyper wrote out of the pipe; a large piece is not copied.
+    fn take(&self, output: &mut Vec<u8>) {
+        let written = &mut self.lock().output;
+        match output.is_empty() {
+            true => std::mem::swap(output, written),
+            false => output.append(written),
+        }
+    }
+}
+
+impl Read for Pipe {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Buffers { input, ended, .. } = &mut *self.lock();
+        let count = input.unread().len().min(buffer.remaining());
+        if count == 0 && !*ended {
+            // Nobody is woken: the driver comes again when there is more.
+            return Poll::Pending;
+        }
+        buffer.put_slice(&input.unread()[..count]);
+        input.consume(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Pipe {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.lock().output.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    /// Takes head and body as they are, so that hyper need not put them together first.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let output = &mut self.lock().output;
+        let before = output.len();
+        pieces.iter().for_each(|piece| output.extend_from_slice(piece));
+        Poll::Ready(Ok(output.len() - before))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Polls futures that wait for nothing but the pipe.
+struct Driver {
+    woken: Arc<Woken>,
+    waker: Waker,
+}
+
+/// Whether a future asked to be polled again.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Driver {
+    fn new() -> Driver {
+        let woken = Arc::new(Woken::default());
+        Driver { waker: Waker::from(Arc::clone(&woken)), woken }
+    }
+
+    /// Lets a future work until it is done, or until more bytes must come first.
+    fn drive<F: Future>(&self, mut future: Pin<&mut F>) -> Poll<F::Output> {
+        let mut context = Context::from_waker(&self.waker);
+        loop {
+            match future.as_mut().poll(&mut context) {
+                Poll::Pending if self.woken.0.swap(false, Ordering::Relaxed) => {}
+                other => return other,
+            }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The server's side: requests come out as messages, and answers go in.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::Service;
+
+use super::{Driver, Pipe};
+use crate::error::ProtocolError;
+use crate::message::Fault;
+use crate::protocol::http::{Head, Http};
+use crate::protocol::{Answer, Message};
+use crate::transport::{Found, ReadBuffer};
+
+/// One connection's HTTP, as its server sees it.
+pub(crate) struct HttpServer {
+    connection: http1::Connection<Pipe, Desk>,
+    driver: Driver,
+    pipe: Pipe,
+    desk: Desk,
+    /// The request that is being answered.
+    request: Option<(Parts, Bytes)>,
+    /// How many bytes came since the last request was whole.
+    came: usize,
+    /// Whether no request will be read any more.
+    finished: bool,
+    /// Whether hyper has told the client what is wrong.
+    told: bool,
+}
+
+impl HttpServer {
+    /// The longest head of a request, in bytes.
+    const MAX_HEAD: usize = 16 * 1024;
+
+    pub(crate) fn new(http: &Http) -> HttpServer {
+        let (pipe, desk) = (Pipe::default(), Desk::new(http.max_message));
+        let mut builder = http1::Builder::new();
+        builder.max_header_size(HttpServer::MAX_HEAD);
+        let connection = builder.serve_connection(pipe.clone(), desk.clone());
+        HttpServer {
+            connection,
+            driver: Driver::new(),
+            pipe,
+            desk,
+            request: None,
+            came: 0,
+            finished: false,
+            told: false,
+        }
+    }
+
+    /// Takes what came. What is to be sent is appended to `out`.
+    ///
+    /// # Errors
+    /// What came is no HTTP.
+    pub(crate) fn take_in(
+        &mut self,
+        http: &Http,
+        input: &mut ReadBuffer,
+        out: &mut Vec<u8>,
+    ) -> Result<Found, ProtocolError> {
+        self.came += input.unread().len();
+        self.pipe.put(input);
+        self.work(http, out)
+    }
+
+    /// The message that is whole; none is empty.
+    pub(crate) fn message(&self) -> Message<'_> {
+        let Some((parts, bytes)) = &self.request else { return Message::new(&[]) };
+        let head = Head { path: parts.uri.path(), headers: &parts.headers, call: 0 };
+        Message { bytes, head: Some(head) }
+    }
+
+    /// Answers the message, and looks whether the next one is whole already. `last` says that no
+    /// other shall follow.
+    ///
+    /// # Errors
+    /// The message or what came after it makes it pointless to read on.
+    pub(crate) fn answer(
+        &mut self,
+        http: &Http,
+        answered: Result<(), ProtocolError>,
+        answer: &mut Answer,
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Found, ProtocolError> {
+        if last {
+            Pin::new(&mut self.connection).graceful_shutdown();
+        }
+        let mut response = Response::new(mem::take(&mut answer.bytes).into());
+        let content_type = HeaderValue::from_static(http.content_type);
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        if let Err(why) = &answered {
+            response = Refusal::new(StatusCode::BAD_REQUEST, why.to_string()).response(http);
+            self.told = true;
+        }
+        self.request = None;
+        self.desk.lock().response = Some(response);
+        let next = self.work(http, out);
+        answered.and(next)
+    }
+
+    /// How much came of a message whose rest is missing, in bytes.
+    pub(crate) fn torn(&self) -> usize {
+        self.came
+    }
+
+    /// Whether no message will come any more.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Refuses what came or would come, unless the client knows already.
+    pub(crate) fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {
+        let status = match fault.code {
+            Fault::OVERLOADED | Fault::STOPPING => StatusCode::SERVICE_UNAVAILABLE,
+            Fault::NOT_ALLOWED => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        self.refuse(status, fault, out);
+    }
+
+    /// The same for a request that is not complete in time.
+    pub(crate) fn too_slow(&self, fault: &Fault, out: &mut Vec<u8>) {
+        self.refuse(StatusCode::REQUEST_TIMEOUT, fault, out);
+    }
+
+    /// hyper writes no answer before the request is whole, so this one is not its.
+    fn refuse(&self, status: StatusCode, fault: &Fault, out: &mut Vec<u8>) {
+        if self.told {
+            return;
+        }
+        let (length, why) = (fault.message.len() + 1, &fault.message);
+        let head = "content-type: text/plain\r\nconnection: close\r\ncontent-length:";
+        let answer = format!("HTTP/1.1 {status}\r\n{head} {length}\r\n\r\n{why}\n");
+        out.extend_from_slice(answer.as_bytes());
+    }
+
+    /// A stopping server has not executed what came in part.
+    pub(crate) fn bye(&self, out: &mut Vec<u8>) {
+        if self.came > 0 {
+            let fault = Fault::new(Fault::STOPPING, "the server is stopping; not executed");
+            self.last_words(&fault, out);
+        }
+    }
+
+    /// Lets hyper work until a message is whole, or more must come first.
+    fn work(&mut self, http: &Http, out: &mut Vec<u8>) -> Result<Found, ProtocolError> {
+        let mut found = Found::Nothing;
+        while !self.finished {
+            let ended = self.driver.drive(Pin::new(&mut self.connection));
+            self.pipe.take(out);
+            if let Poll::Ready(ended) = ended {
+                self.finished = true;
+                ended.map_err(|error| {
+                    log::debug!("hyper gave a connection up: {error}");
+                    self.told = error.is_parse() && !error.is_parse_version_h2();
+                    ProtocolError::BadHead
+                })?;
+            }
+            let Some((parts, body)) = self.desk.lock().request.take() else { break };
+            self.came = 0;
+            match body.and_then(|body| admit(http, &parts, body)) {
+                Ok(body) => {
+                    self.request = Some((parts, body));
+                    return Ok(Found::Message(0..0));
+                }
+                Err(refusal) => {
+                    found = Found::Refused;
+                    self.desk.lock().response = Some(refusal.response(http));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether this server takes such a request, and the message that it holds.
+fn admit(http: &Http, parts: &Parts, body: Bytes) -> Result<Bytes, Refusal> {
+    if !http.serves(parts.uri.path()) {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "nothing is served at this path"));
+    }
+    match (&parts.method, http.get) {
+        (&Method::POST, _) if http.takes(parts.headers.get(CONTENT_TYPE)) => Ok(body),
+        (&Method::POST, _) => {
+            let why = format!("the content type is to be {}", http.content_type);
+            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why))
+        }
+        (&Method::GET, Some(message)) => Ok(Bytes::from_static(message)),
+        _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "calls are POST requests")),
+    }
+}
+
+/// Why a request is no message.
+struct Refusal {
+    status: StatusCode,
+    why: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, why: impl Into<String>) -> Refusal {
+        Refusal { status, why: why.into() }
+    }
+
+    fn response(self, http: &Http) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(self.why + "\n"));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        match self.status {
+            StatusCode::METHOD_NOT_ALLOWED => {
+                let allowed = if http.get.is_some() { "GET, POST" } else { "POST" };
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            // Such a request was not read to its end, so none can follow it.
+            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// Where hyper leaves a request and finds its response.
+#[derive(Clone)]
+struct Desk {
+    max_message: usize,
+    papers: Arc<Mutex<Papers>>,
+}
+
+#[derive(Default)]
+struct Papers {
+    request: Option<Came>,
+    response: Option<Response<Full<Bytes>>>,
+}
+
+/// A request, and its body if that is whole.
+type Came = (Parts, Result<Bytes, Refusal>);
+
+impl Desk {
+    fn new(max_message: usize) -> Desk {
+        Desk { max_message, papers: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Papers> {
+        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn exchange(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let body = match body.size_hint().lower() > self.max_message as u64 {
+            true => Err(self.too_long()),
+            false => match Limited::new(body, self.max_message).collect().await {
+                Ok(body) => Ok(body.to_bytes()),
+                Err(error) if error.is::<LengthLimitError>() => Err(self.too_long()),
+                Err(error) => Err(Refusal::new(StatusCode::BAD_REQUEST, error.to_string())),
+            },
+        };
+        self.lock().request = Some((parts, body));
+        poll_fn(|_| self.lock().response.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    fn too_long(&self) -> Refusal {
+        let why = format!("a body has at most {} bytes", self.max_message);
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why)
+    }
+}
+
+impl Service<Request<Incoming>> for Desk {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let desk = self.clone();
+        Box::pin(async { Ok(desk.exchange(request).await) })
+    }
+}
