@@ -1,6 +1,6 @@
 //! The crash lab: one client makes trouble while eight neighbours are connected. Who survives?
 //!
-//! Chapter 14. Every row is a fresh server process, which is this program, started again. The
+//! Chapter 12. Every row is a fresh server process, which is this program, started again. The
 //! whole table is `ninestep compare --crash-lab`.
 
 use ninestep::compare::crash_lab::{CrashLab, Trouble};

@@ -1,6 +1,8 @@
 //! The comparison's report: its files, its page and its tables, from results that were made up.
 #![cfg(feature = "compare")]
 
+mod elements;
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
@@ -8,9 +10,8 @@ use std::path::PathBuf;
 use ninestep::compare::{
     Axis, Better, CannotRun, Experiment, Measured, Point, Results, Series, Spread, report,
 };
-use quick_xml::Reader;
-use quick_xml::escape::unescape;
-use quick_xml::events::{BytesStart, Event};
+
+use elements::{Element, elements};
 
 fn sample() -> Results {
     serde_json::from_str(include_str!("compare/sample.json")).unwrap()
@@ -26,69 +27,6 @@ fn folder(name: &str) -> PathBuf {
 /// The report, as it is written for a test of this name.
 fn html(results: &Results, name: &str) -> String {
     fs::read_to_string(report::write(results, &folder(name)).unwrap()).unwrap()
-}
-
-/// An element with its attributes, and the text that is directly in it.
-#[derive(Debug)]
-struct Element {
-    name: String,
-    attributes: Vec<(String, String)>,
-    text: String,
-}
-
-impl Element {
-    fn attribute(&self, name: &str) -> Option<&str> {
-        let attribute = self.attributes.iter().find(|(key, _)| key == name);
-        attribute.map(|(_, value)| &**value)
-    }
-}
-
-/// All elements, in the order in which they begin. Panics unless every element ends where it
-/// should and every attribute is quoted and there once.
-fn elements(html: &str) -> Vec<Element> {
-    let mut reader = Reader::from_str(html);
-    let (mut elements, mut open) = (Vec::new(), Vec::new());
-    let element = |start: &BytesStart| Element {
-        name: start.name().as_ref().to_owned(),
-        attributes: start
-            .attributes()
-            .map(|attribute| {
-                let attribute = attribute.unwrap();
-                let key = attribute.key.as_ref().to_owned();
-                (key, unescape(&attribute.value).unwrap().into_owned())
-            })
-            .collect(),
-        text: String::new(),
-    };
-    loop {
-        let text = match reader.read_event().unwrap() {
-            Event::Start(start) => {
-                open.push(elements.len());
-                elements.push(element(&start));
-                continue;
-            }
-            Event::Empty(start) => {
-                elements.push(element(&start));
-                continue;
-            }
-            Event::End(_) => {
-                open.pop();
-                continue;
-            }
-            Event::Text(text) => text.to_string(),
-            Event::GeneralRef(reference) => {
-                unescape(&format!("&{};", &*reference)).unwrap().into_owned()
-            }
-            Event::Eof => break,
-            _ => continue,
-        };
-        if let Some(inner) = open.last() {
-            let inner: &mut Element = &mut elements[*inner];
-            inner.text.push_str(&text);
-        }
-    }
-    assert!(open.is_empty(), "not ended: {open:?}");
-    elements
 }
 
 /// All text of the page, as a reader has it.

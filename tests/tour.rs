@@ -238,7 +238,7 @@ fn it_says_which_part_failed_and_what_to_run() {
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
     for part in [
-        "error: the tour stopped while starting a server: ",
+        "error: stopped while starting a server: ",
         "said: error: ",
         &format!("run: {} serve --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_ninestep")),
     ] {

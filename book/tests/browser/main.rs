@@ -1,6 +1,6 @@
 //! The rendered book in a real browser: every page in both themes, wide and on a phone, has no
 //! error, takes nothing from elsewhere, is not wider than the screen and is accessible; the search
-//! finds what there is.
+//! finds what there is; the nine steps can be walked by the keyboard.
 //!
 //! It needs Chromium, its driver and axe-core. Where they are missing it says so and is skipped,
 //! unless `BROWSER_TEST=required`, as in `.ci/run`, which installs them.
@@ -88,6 +88,7 @@ impl Test {
             }
         }
         faults.extend(self.search("fork").await?);
+        faults.extend(self.walk().await?);
         faults.extend(self.logged().await?);
         println!("{} pages, in two themes and two widths", pages.len());
         if !faults.is_empty() {
@@ -160,6 +161,40 @@ impl Test {
             anyhow::Ok(())
         });
         Ok(marked.await.is_err().then(|| format!("no page shows the {word} that was found")))
+    }
+
+    /// Walks through the nine steps and back, by the keyboard.
+    async fn walk(&self) -> Result<Vec<String>> {
+        self.browser.goto(format!("{}stepper.html", self.book)).await?;
+        let panel = "[...document.querySelectorAll('.step')].filter(e => e.checkVisibility())";
+        let mut faults = Vec::new();
+        let keys = [(Key::Right, 2..=9), (Key::Home, 1..=1), (Key::End, 9..=9)];
+        let back = (2..=9).rev().map(|step| (Key::Left, step - 1));
+        let keys =
+            keys.into_iter().flat_map(|(key, steps)| steps.map(move |step| (key.clone(), step)));
+        self.browser.find(By::Css(".controls button")).await?.focus().await?;
+        for (key, step) in keys.chain(back) {
+            self.browser.active_element().await?.send_keys(key).await?;
+            let shown = self.ask(&format!("return {panel}.map(e => e.id)")).await?;
+            let said = self.ask("return document.querySelector('[aria-live]').textContent").await?;
+            let said = said.as_str().unwrap_or_default();
+            if shown != json!([format!("step-{step}")])
+                || !said.starts_with(&format!("Step {step} of 9: "))
+            {
+                faults.push(format!("instead of step {step}, {shown} is shown and {said:?} said"));
+            }
+        }
+        // The first step has no message. A field of the second lights up with its bytes and line.
+        self.browser.active_element().await?.send_keys(Key::Right + "").await?;
+        let field = self.browser.find(By::Css("#step-2 .fields li:nth-child(8)")).await?;
+        field.focus().await?;
+        let lit = "return [...document.querySelectorAll('.lit')].map(e => e.localName)";
+        let expected = [vec!["rect"; 9], vec!["span", "li", "li"]].concat();
+        let lit = self.ask(lit).await?;
+        if lit != json!(expected) {
+            faults.push(format!("a field and what belongs to it is {expected:?}, not {lit}"));
+        }
+        Ok(faults)
     }
 
     /// What the browser reported, and which requests went to another host.

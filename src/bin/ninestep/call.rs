@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Args;
 use ninestep::{Channel, ClientStub, Error, Result, Value};
 
+use crate::json_lines::JsonLines;
 use crate::protocol::Protocol;
-use crate::trace::JsonLines;
 
 /// What `ninestep call` is told.
 #[derive(Args)]
@@ -111,6 +111,6 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     seconds.filter(|time| !time.is_zero()).ok_or("not a number of seconds above 0")
 }
 
-fn json_or_text(text: &str) -> Value {
+pub(crate) fn json_or_text(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }

@@ -3,6 +3,7 @@
 
 mod call;
 mod compare;
+mod json_lines;
 mod protocol;
 mod serve;
 mod tour;
@@ -30,6 +31,7 @@ Examples:
   ninestep                                   the tour
   ninestep serve                             a server, until Ctrl-C
   ninestep call 127.0.0.1:9000 add 10 5      one call to it, from another terminal
+  ninestep trace --out trace.html add 10 5   the nine steps of a call, as a page
   ninestep compare --quick                   threads or processes? a minute, and a report";
 
 #[derive(Subcommand)]
@@ -38,6 +40,8 @@ enum Command {
     Serve(serve::Serve),
     /// Make one call and print its result as JSON.
     Call(call::Call),
+    /// Make one call between two processes and show its nine steps, on request as a page.
+    Trace(trace::TraceCall),
     /// Measure the server strategies side by side, on this machine.
     Compare(compare::Compare),
 }
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         None => tour::run(),
         Some(Command::Serve(serve)) => serve.run(),
         Some(Command::Call(call)) => call.run(),
+        Some(Command::Trace(trace)) => trace.run(),
         Some(Command::Compare(compare)) => compare.run(),
     }
 }

@@ -12,8 +12,8 @@ use ninestep::{
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::json_lines::JsonLines;
 use crate::protocol::Protocol;
-use crate::trace::JsonLines;
 
 /// What `ninestep serve` is told.
 #[derive(Args)]

@@ -1,8 +1,8 @@
 //! `ninestep` alone: the tour. One call between two processes, step by step; then the strategies
 //! side by side; then where to go on.
 
-mod process;
-mod steps;
+pub(crate) mod process;
+pub(crate) mod steps;
 mod strategies;
 
 use std::env;
@@ -19,10 +19,10 @@ const SERVER: Style = AnsiColor::Green.on_default();
 
 /// Why the tour ended early.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error("the tour cannot be printed: {0}")]
+pub(crate) enum Failure {
+    #[error("nothing can be printed: {0}")]
     Output(#[from] io::Error),
-    #[error("the tour stopped while {doing}: {why}")]
+    #[error("stopped while {doing}: {why}")]
     Process {
         doing: String,
         why: String,
@@ -34,12 +34,12 @@ enum Failure {
 }
 
 impl Failure {
-    fn new(doing: &str, why: impl ToString, by_hand: &str) -> Failure {
+    pub(crate) fn new(doing: &str, why: impl ToString, by_hand: &str) -> Failure {
         let (doing, why, by_hand) = (doing.to_owned(), why.to_string(), by_hand.to_owned());
         Failure::Process { doing, why, by_hand }
     }
 
-    fn tip(&self) -> String {
+    pub(crate) fn tip(&self) -> String {
         match self {
             Failure::Process { by_hand, .. } => format!("to see more of it, run: {by_hand}"),
             Failure::Output(_) | Failure::Interrupted => "run it again".to_owned(),

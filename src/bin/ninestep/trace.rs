@@ -1,79 +1,123 @@
-//! Steps as JSON lines on standard error, for whoever started this process.
+//! `ninestep trace`: one call between two processes, step by step, as text or as a page.
 
-use std::io::Write;
-use std::time::Duration;
+mod page;
+mod picture;
+mod source;
 
-use ninestep::{Event, Observer, Recorded, Step};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitCode, exit};
+use std::sync::Arc;
 
-/// How a line begins that tells a step; a program's other lines go to the same stream.
-const MARK: &str = "@step ";
+use clap::Args;
+use ninestep::{Channel, ClientStub, Error, Recorded, Recorder, Value};
+use rustix::process::{Pid, Signal, kill_process};
 
-/// Prints each step as one line that begins with `@step `.
-pub(crate) struct JsonLines;
+use crate::call::json_or_text;
+use crate::json_lines;
+use crate::tour::Failure;
+use crate::tour::process::ServerProcess;
+use crate::tour::steps::print;
 
-impl Observer for JsonLines {
-    fn observe(&self, event: &Event<'_>) {
-        // One write for each line, because several processes share the stream.
-        let line = write(event) + "\n";
-        let _ = std::io::stderr().write_all(line.as_bytes());
-    }
+/// What `ninestep trace` is told.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct TraceCall {
+    /// Write the steps as one page for a browser to this file.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The procedure's name, one of the demo services'.
+    procedure: String,
+    /// The arguments: each is JSON, or else a text.
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
+    arguments: Vec<String>,
 }
 
-fn write(event: &Event<'_>) -> String {
-    let json = serde_json::json!({
-        "step": event.step.number(),
-        "procedure": event.procedure,
-        "id": event.id,
-        "process": event.process,
-        "thread": event.thread,
-        "at_us": event.at.as_secs_f64() * 1e6,
-        "bytes": event.bytes,
-    });
-    format!("{MARK}{json}")
+const EXAMPLES: &str = "\
+Examples:
+  ninestep trace add 10 5
+  ninestep trace --out trace.html sayHi Ada";
+
+/// A call that was watched.
+struct Trace {
+    /// For instance `add(10, 5)`.
+    call: String,
+    /// Its result or its fault.
+    outcome: String,
+    client: u32,
+    server: u32,
+    /// In the order of their numbers.
+    steps: Vec<Recorded>,
 }
 
-/// Reads one such line; any other line is `None`.
-pub(crate) fn read(line: &str) -> Option<Recorded> {
-    let json: serde_json::Value = serde_json::from_str(line.strip_prefix(MARK)?).ok()?;
-    let number = json["step"].as_u64()?;
-    let bytes = json["bytes"].as_array()?.iter();
-    Some(Recorded {
-        step: Step::ALL.into_iter().find(|step| u64::from(step.number()) == number)?,
-        procedure: json["procedure"].as_str()?.to_owned(),
-        id: json["id"].as_u64()?.try_into().ok()?,
-        bytes: bytes.map(|byte| byte.as_u64()?.try_into().ok()).collect::<Option<_>>()?,
-        process: json["process"].as_u64()?.try_into().ok()?,
-        thread: json["thread"].as_u64()?,
-        at: Duration::try_from_secs_f64(json["at_us"].as_f64()? / 1e6).ok()?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_can_be_read() {
-        let event = Event {
-            step: Step::Unpack,
-            procedure: "say \"hi\"\n",
-            id: u32::MAX,
-            bytes: b"9ST\x01\xff",
-            process: 4_194_304,
-            thread: 4_194_305,
-            at: Duration::from_micros(2_796_134_850_533),
-        };
-        let line = write(&event);
-        assert_eq!(line.lines().count(), 1);
-        assert_eq!(read(&line), Some(Recorded::from(&event)));
-    }
-
-    #[test]
-    fn other_lines_are_no_steps() {
-        for line in
-            ["", "listening on 127.0.0.1:9000", "@step ", "@step {}", r#"@step {"step":10}"#]
-        {
-            assert_eq!(read(line), None, "{line}");
+impl TraceCall {
+    /// Prints the steps, or where the page is.
+    pub(crate) fn run(self) -> ExitCode {
+        match self.trace().and_then(|trace| self.show(&trace)) {
+            Ok(()) => ExitCode::SUCCESS,
+            // Nobody reads any more, as after `ninestep trace ping | head`.
+            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                ExitCode::SUCCESS
+            }
+            Err(failure) => crate::failed(&failure, failure.tip()),
         }
+    }
+
+    fn show(&self, trace: &Trace) -> Result<(), Failure> {
+        let Some(file) = &self.out else {
+            let Trace { call, outcome, steps, .. } = trace;
+            return print(&mut anstream::stdout(), steps, call, outcome);
+        };
+        let page = page::html(trace).map_err(io::Error::other)?;
+        fs::write(file, page).map_err(|error| {
+            Failure::new(&format!("writing {}", file.display()), error, "ninestep trace --help")
+        })?;
+        anstream::println!("{}", file.display());
+        Ok(())
+    }
+
+    /// Makes the call from this process to another.
+    fn trace(&self) -> Result<Trace, Failure> {
+        let server = ServerProcess::start(&["--strategy", "thread", "--trace"])?;
+        let server_id = server.process.id();
+        end_with_us(server_id);
+        let arguments: Vec<Value> = self.arguments.iter().map(|text| json_or_text(text)).collect();
+        let call = format!("{}({})", self.procedure, joined(&arguments));
+        let doing = format!("calling {call}");
+        let recorder = Arc::new(Recorder::default());
+        let channel = Channel::new(&server.address).observer(recorder.clone());
+        let stub = ClientStub::new(&channel).map_err(|error| server.failure(&doing, error))?;
+        let result: Result<Value, Error> = stub.call(&self.procedure, arguments);
+        let outcome = match result {
+            Ok(value) => value.to_string(),
+            Err(Error::Fault(fault)) => format!("fault {}: {}", fault.code, fault.message),
+            Err(error) => return Err(server.failure(&doing, error.with_causes())),
+        };
+        drop(stub);
+        let mut steps = recorder.take();
+        steps.extend(server.stop()?.iter().filter_map(|line| json_lines::read(line)));
+        // Not by time: the server can have the message before the client tells step 3.
+        steps.sort_by_key(|step| step.step);
+        Ok(Trace { call, outcome, client: std::process::id(), server: server_id, steps })
+    }
+}
+
+fn joined(arguments: &[Value]) -> String {
+    arguments.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Whoever ends this process early ends the server with it.
+fn end_with_us(server: u32) {
+    let server = i32::try_from(server).ok().and_then(Pid::from_raw);
+    let handler = move || {
+        if let Some(server) = server {
+            // It may have ended by itself.
+            let _ = kill_process(server, Signal::TERM);
+        }
+        exit(130);
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        log::warn!("Ctrl-C will leave a server behind: {error}");
     }
 }

@@ -15,7 +15,9 @@ pub(crate) const EXERCISE: Exercise = Exercise {
     solution: || check(solution::find),
 };
 
-fn check(find: fn(&[u8]) -> Result<Option<Range<usize>>, String>) -> Check {
+type Found = Result<Option<Range<usize>>, String>;
+
+fn check(find: fn(&[u8]) -> Found) -> Check {
     let cases: [(&[u8], Option<Range<usize>>); 7] = [
         (b"", None),
         (b"\0", None),

@@ -18,7 +18,9 @@ pub(crate) const EXERCISE: Exercise = Exercise {
     solution: || check(solution::call_all),
 };
 
-fn check(call_all: fn(&ClientStub, &str, &[(i64, i64)]) -> Vec<Result<i64>>) -> Check {
+type CallAll = fn(&ClientStub, &str, &[(i64, i64)]) -> Vec<Result<i64>>;
+
+fn check(call_all: CallAll) -> Check {
     let divide = |a: i64, b: i64| a.checked_div(b).ok_or_else(|| Fault::new(1, "division by zero"));
     let server = Server::new(Procedures::new().on("divide", divide));
     let (channel, connection) = Channel::in_memory()?;

@@ -28,7 +28,7 @@ pub(crate) const EXERCISE: Exercise = Exercise {
     },
 };
 
-const MOMENT: Duration = Duration::from_secs(2);
+const MOMENT: Duration = Duration::from_secs(3);
 
 /// A child that ends when its client has said a line.
 fn child() -> Command {

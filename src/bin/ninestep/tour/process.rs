@@ -12,13 +12,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Failure;
 
 /// How long anything may take that should take milliseconds.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a process may take to end when it is asked to.
 const END: Duration = Duration::from_secs(2);
 
 /// This program in another process.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     /// What it prints, on standard output as well as on standard error, until both are closed.
     lines: Receiver<String>,
@@ -28,7 +28,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Runs this program with other arguments.
-    pub(super) fn start(arguments: &[&str]) -> Result<Process, Failure> {
+    pub(crate) fn start(arguments: &[&str]) -> Result<Process, Failure> {
         let by_hand = super::by_hand(&arguments.join(" "));
         let start = || {
             let mut command = Command::new(env::current_exe()?);
@@ -53,7 +53,7 @@ impl Process {
     }
 
     /// Its number in the system.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
@@ -66,7 +66,7 @@ impl Process {
     }
 
     /// Waits for its end, and returns what it printed meanwhile.
-    pub(super) fn finish(mut self, doing: &str) -> Result<Vec<String>, Failure> {
+    pub(crate) fn finish(mut self, doing: &str) -> Result<Vec<String>, Failure> {
         let printed = self.read_to_end(PATIENCE);
         let failed = |why| Err(Failure::new(doing, why, &self.by_hand));
         match printed {
@@ -115,15 +115,15 @@ impl Drop for Process {
 }
 
 /// A process that serves the demo services.
-pub(super) struct ServerProcess {
-    pub(super) process: Process,
+pub(crate) struct ServerProcess {
+    pub(crate) process: Process,
     /// Where it listens.
-    pub(super) address: String,
+    pub(crate) address: String,
 }
 
 impl ServerProcess {
     /// Runs `ninestep serve` with these options, on a port that the system chooses.
-    pub(super) fn start(options: &[&str]) -> Result<ServerProcess, Failure> {
+    pub(crate) fn start(options: &[&str]) -> Result<ServerProcess, Failure> {
         let process = Process::start(&[&["serve", "--listen", "127.0.0.1:0"], options].concat())?;
         let address = process.first_line(PATIENCE).and_then(|line| {
             let address = line.strip_prefix("listening on ");
@@ -136,12 +136,12 @@ impl ServerProcess {
     }
 
     /// A failure of something that was done with this server.
-    pub(super) fn failure(&self, doing: &str, why: impl ToString) -> Failure {
+    pub(crate) fn failure(&self, doing: &str, why: impl ToString) -> Failure {
         Failure::new(doing, why, &self.process.by_hand)
     }
 
     /// Stops it, and returns the lines that it printed since it listens.
-    pub(super) fn stop(mut self) -> Result<Vec<String>, Failure> {
+    pub(crate) fn stop(mut self) -> Result<Vec<String>, Failure> {
         let ended = self.process.end();
         let failed = |why: String| Err(self.failure("stopping a server", why));
         match ended {

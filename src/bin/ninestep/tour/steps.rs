@@ -7,7 +7,7 @@ use ninestep::{Recorded, Step};
 
 use super::process::{Process, ServerProcess};
 use super::{CLIENT, Failure, QUIET, SERVER};
-use crate::trace;
+use crate::json_lines;
 
 /// Calls `add(10, 5)` from one process in another, and prints the nine steps.
 pub(super) fn show(out: &mut impl Write) -> Result<(), Failure> {
@@ -18,21 +18,28 @@ pub(super) fn show(out: &mut impl Write) -> Result<(), Failure> {
     let missing = server.failure("collecting the nine steps", "not all of them were told");
     let mut printed = client.finish("calling add(10, 5)")?;
     printed.extend(server.stop()?);
-    let mut steps: Vec<Recorded> = printed.iter().filter_map(|line| trace::read(line)).collect();
+    let mut steps: Vec<Recorded> =
+        printed.iter().filter_map(|line| json_lines::read(line)).collect();
     // Not by time: the server can have the message before the client tells step 3.
     steps.sort_by_key(|step| step.step);
     if steps.iter().map(|step| step.step).ne(Step::ALL) {
         return Err(missing);
     }
-    let result = printed.iter().find(|line| trace::read(line).is_none());
+    let result = printed.iter().find(|line| json_lines::read(line).is_none());
     let result = result.map_or("", String::as_str);
     let (c, s) = (CLIENT, SERVER);
     writeln!(out, "  {s}process {server_id}{s:#}  ninestep serve, listening on {address}")?;
     writeln!(out, "  {c}process {client_id}{c:#}  ninestep call {address} add 10 5\n")?;
-    print(out, &steps, result)
+    print(out, &steps, "add(10, 5)", result)
 }
 
-fn print(out: &mut impl Write, steps: &[Recorded], result: &str) -> Result<(), Failure> {
+/// Prints the steps of a call, such as `add(10, 5)`, with the bytes of its messages.
+pub(crate) fn print(
+    out: &mut impl Write,
+    steps: &[Recorded],
+    call: &str,
+    result: &str,
+) -> Result<(), Failure> {
     writeln!(out, "{QUIET}     who         process  thread     µs  does{QUIET:#}")?;
     let start = steps[0].at;
     let mut shown: Vec<&[u8]> = Vec::new();
@@ -45,11 +52,11 @@ fn print(out: &mut impl Write, steps: &[Recorded], result: &str) -> Result<(), F
             false => format!("{} bytes", news.len()),
         };
         let does = match step {
-            Step::Call => "calls add(10, 5) as if it were local".to_owned(),
+            Step::Call => format!("calls {call} as if it were local"),
             Step::Pack => format!("packs name and arguments into a message of {size}"),
             Step::Send => format!("sends it over the channel, after a greeting of {size}"),
             Step::Unpack => format!("receives {size} and unpacks name and arguments"),
-            Step::Invoke => "calls the local procedure add(10, 5)".to_owned(),
+            Step::Invoke => format!("calls the local procedure {call}"),
             Step::Run => "runs it and returns its result".to_owned(),
             Step::Reply => format!("packs the result into a message of {size} and sends it"),
             Step::Receive => format!("receives {size} and unpacks the result"),
@@ -66,7 +73,8 @@ fn print(out: &mut impl Write, steps: &[Recorded], result: &str) -> Result<(), F
         }
     }
     let mut notes = vec!["Both processes read the same clock. Telling a step takes time as well."];
-    if steps[3].at < steps[2].at {
+    let at = |wanted| steps.iter().find(|step| step.step == wanted).map(|step| step.at);
+    if at(Step::Unpack).is_some_and(|unpacked| Some(unpacked) < at(Step::Send)) {
         // The kernel may let the server run before it lets the client go on.
         notes.push("Step 3 is told when the sending is over: the server had the message already.");
     }

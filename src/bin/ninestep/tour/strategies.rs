@@ -10,7 +10,7 @@ use ninestep::{Channel, ClientStub, Error, Step};
 
 use super::process::{PATIENCE, ServerProcess};
 use super::{Failure, TITLE, go_on};
-use crate::trace;
+use crate::json_lines;
 
 /// Each strategy and the options of `ninestep serve` that choose it.
 const STRATEGIES: [(&str, &[&str]); 6] = [
@@ -138,7 +138,7 @@ fn served_by(options: &[&str]) -> Result<String, Failure> {
     }
     go_on()?;
     let steps = server.stop()?;
-    let steps = steps.iter().filter_map(|line| trace::read(line));
+    let steps = steps.iter().filter_map(|line| json_lines::read(line));
     let unpacked = steps.filter(|step| step.step == Step::Unpack);
     let threads: HashSet<(u32, u64)> = unpacked.map(|step| (step.process, step.thread)).collect();
     let processes: HashSet<u32> = threads.iter().map(|(process, _)| *process).collect();
