@@ -86,7 +86,8 @@ impl Channel {
         Channel { dial: Dial { connect_timeout: timeout, ..self.dial }, ..self }
     }
 
-    /// Waits this long for every reply, and tells the server so; for ever unless told otherwise.
+    /// Waits this long for every reply, and tells the server so if the protocol can; for ever
+    /// unless told otherwise.
     pub fn call_timeout(self, timeout: Duration) -> Channel {
         Channel { call_timeout: Some(timeout), ..self }
     }

@@ -27,6 +27,10 @@ use crate::wire::{Leading, Wire, Writer, lock};
 /// Clones share the connection. It ends when the last of them, and of their [`PendingCall`]s, is
 /// dropped.
 ///
+/// Over HTTP/1.1 one call at a time is under way: others wait for their turn, and a call that is
+/// sent goes out when the one before it is answered. A server may close the connection between two
+/// calls; the next call makes a new one. No call is sent twice.
+///
 /// ```
 /// use ninestep::{Channel, ClientStub, Procedures, Server};
 ///
@@ -56,7 +60,7 @@ impl ClientStub {
     /// Connects over a channel.
     ///
     /// # Errors
-    /// Those of [`Channel::connect`].
+    /// Those of [`Channel::connect`]; [`Error::Pack`] if the channel's path is no path.
     pub fn new(channel: &Channel) -> Result<ClientStub> {
         let road = match channel.protocol.transport() {
             Transport::Stream(framing) => Road::Stream(Arc::new(Wire::connect(channel, framing)?)),
@@ -258,8 +262,9 @@ fn pack_notification(
 
 /// Calls that are packed and not sent yet.
 ///
-/// Whoever waits for one of them before [`flush`](Batch::flush) waits for ever. A batch that is
-/// dropped sends what it holds.
+/// Whoever waits for one of them before [`flush`](Batch::flush) waits for ever, or over HTTP/1.1
+/// fails at once. A batch that is dropped sends what it holds. Over HTTP/1.1 it is one message if
+/// the protocol has a form for that, as JSON-RPC has.
 #[must_use = "a batch is sent by `flush`"]
 pub struct Batch<'a> {
     stub: &'a ClientStub,

@@ -17,7 +17,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a call, a connection or a server failed.
 ///
 /// [`Transport`](Error::Transport) and [`Protocol`](Error::Protocol) end the connection; the
-/// others leave it as usable as it was.
+/// others leave it as usable as it was. Over HTTP/1.1 a stub outlives its connection: after any
+/// error the next call makes a new one if it has to.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The road broke: the operating system refused or ended a connection.
@@ -55,7 +56,8 @@ pub enum Error {
     Fault(#[from] Fault),
 
     /// No reply came within the time that the caller allowed. The connection stays usable, and
-    /// the reply is dropped should it come later. The call may have been executed.
+    /// the reply is dropped should it come later; over HTTP/1.1, where a reply has no number to
+    /// know it by, the connection is closed instead. The call may have been executed.
     #[error("no reply within {0:?}")]
     Timeout(Duration),
 
@@ -135,7 +137,7 @@ impl Error {
 }
 
 /// How a peer can break the protocol. After each of these nobody can tell where the next message
-/// begins, so the connection is closed.
+/// begins, so the connection is closed; but for those over HTTP whose response was whole.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     /// The first bytes are not the wire's greeting: the peer speaks something else.
@@ -167,14 +169,6 @@ pub enum ProtocolError {
     /// A message whose frame is whole cannot be read inside.
     #[error("a message cannot be read: {0}")]
     Malformed(ValueError),
-    /// The bytes are not of the form that the wire is made of, such as JSON or XML.
-    #[error("no {form}: it goes wrong at byte {at}")]
-    Syntax {
-        /// What they should be.
-        form: &'static str,
-        /// How many of them are right.
-        at: usize,
-    },
     /// What came is no HTTP, or its head is too long.
     #[error("the head of an HTTP message cannot be read")]
     BadHead,

@@ -41,9 +41,9 @@
 //! # Three choices, each free of the others
 //!
 //! - The **protocol** says how a call and its outcome look as bytes: [`protocol`]. The native one
-//!   is [`protocol::native`], made to be read in a hex dump.
-//! - The **transport** says how bytes cross: TCP, or a pair of sockets in memory: [`Channel`],
-//!   [`Connection`].
+//!   is [`protocol::native`], made to be read in a hex dump; others are for speaking with others.
+//! - The **transport** says how messages cross: in a stream of bytes over TCP or over a pair of
+//!   sockets in memory ([`Channel`], [`Connection`]), or as the bodies of HTTP's messages.
 //! - The **strategy** says which thread or process serves a connection: [`Strategy`].
 //!
 //! | strategy | a connection gets | right for | wrong for |
@@ -70,7 +70,8 @@
 //! # Features
 //!
 //! `cli`, on by default, is the `ninestep` command, and `compare`, which it includes, what
-//! `ninestep compare` runs. A library needs neither: `default-features = false`.
+//! `ninestep compare` runs. A library needs neither: `default-features = false`. Each protocol
+//! besides the native one has a feature of its name, such as `json-rpc`; `cli` includes them all.
 #![deny(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod protocol;

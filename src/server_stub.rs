@@ -215,7 +215,7 @@ impl<'a> ServerStub<'a> {
             if woken != Wake::TimedOut {
                 return Ok(woken);
             }
-            self.input.shrink();
+            self.road.shrink(&mut self.input);
             self.answer = Answer::default();
             self.caller.output = Vec::new();
         }

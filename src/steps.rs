@@ -100,7 +100,8 @@ pub struct Event<'a> {
     pub procedure: &'a str,
     /// The call's number on its connection; 0 for a notification and for a batch's step 3.
     pub id: u32,
-    /// The message, where this step has one in its hands (2, 3, 4, 7, 8).
+    /// The message, where this step has one in its hands (2, 3, 4, 7, 8). Over HTTP it is the body,
+    /// and in step 3 the whole request.
     pub bytes: &'a [u8],
     /// The process that took the step.
     pub process: u32,

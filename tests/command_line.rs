@@ -191,7 +191,8 @@ fn peer(answer: &'static [u8]) -> String {
 #[test]
 fn a_peer_that_is_no_server_is_code_2() {
     let printed = run(&["call", &peer(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "ping"]);
-    printed.fails(2, &["error: the peer broke the protocol", "is it a ninestep server"]);
+    printed
+        .fails(2, &["error: the peer broke the protocol", "does the server speak this --protocol"]);
     let printed = run(&["call", &peer(b""), "ping"]);
     printed.fails(2, &["error: ", "tip: the server may have executed the call all the same"]);
 }

@@ -72,6 +72,8 @@ fn calls_are_of_the_protocols_media_type() {
             let refused = is_refused_and_served_on(server, &post_with("/", wrong, ADD), 415);
             assert!(refused.body.contains("application/json"), "{refused:?}");
         }
+        let encoded = format!("{JSON}content-encoding: gzip\r\n");
+        is_refused_and_served_on(server, &post_with("/", &encoded, ADD), 415);
         for right in [
             "content-type: application/json; charset=utf-8\r\n",
             "Content-Type: Application/JSON\r\n",

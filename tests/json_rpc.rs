@@ -564,7 +564,9 @@ fn the_nine_steps_are_told_over_http() {
         let sum: i64 = ClientStub::new(&channel).unwrap().call("add", (10, 5)).unwrap();
         assert_eq!(sum, 15);
         serving.join().unwrap();
-        let told = steps.take();
+        let mut told = steps.take();
+        // Step 3 is told after the bytes are gone, and the server may be quicker.
+        told.sort_by_key(|it| it.step);
         assert_eq!(told.iter().map(|it| it.step).collect::<Vec<_>>(), Step::ALL);
         assert!(told.iter().all(|it| it.id == 1), "{told:?}");
         assert!(told[..6].iter().all(|it| it.procedure == "add"), "{told:?}");

@@ -266,6 +266,51 @@ fn a_struct_s_field_may_have_two_names_and_an_enum_no_place() {
     assert_eq!(there_and_back::<Option<Option<i8>>>(&thrift, &None::<i8>).unwrap(), None);
 }
 
+#[test]
+fn only_what_nests_counts_as_deep() {
+    let thrift = Thrift::default();
+    let pair = Shape::Pair(1, "x".to_owned());
+    let shapes = [Shape::Circle(0.5), Shape::Rectangle { width: 1, height: 2 }, pair];
+    for shape in shapes {
+        let many = vec![shape; 100];
+        assert_eq!(there_and_back::<Vec<Shape>>(&thrift, &many).unwrap(), many);
+    }
+    let many = vec![BTreeMap::from([(1, vec![2])]); 100];
+    assert_eq!(there_and_back::<Vec<BTreeMap<i8, Vec<i32>>>>(&thrift, &many).unwrap(), many);
+}
+
+/// What a client unpacks from a reply whose result is these bytes.
+fn unpacked<T: DeserializeOwned>(result: &[u8]) -> Result<T, String> {
+    let reply = [b"\x80\x01\0\x02\0\0\0\x01x\0\0\0\x07", result, b"\0"].concat();
+    let mut came = Err("nothing came".to_owned());
+    let delivered = Thrift::default().unpack(Message::new(&reply), &mut |arrived| {
+        if let Arrived::Outcome { outcome: Ok(result), .. } = arrived {
+            came = result.unpack();
+        }
+    });
+    delivered.map_err(|error| error.to_string()).and(came)
+}
+
+#[test]
+fn a_list_of_a_struct_s_fields_is_in_order() {
+    let first_last = unpacked::<(i8, i8)>(b"\x0c\0\0\x03\0\x02\x07\x03\0\x01\x08\0");
+    assert!(first_last.unwrap_err().contains("invalid type: unit value"));
+    let swapped = b"\x0c\0\0\x03\0\x02\x07\x03\0\x01\x08\0";
+    let late = unpacked::<(Option<i8>, i8)>(swapped);
+    assert_eq!(late.unwrap_err(), "field 1 comes twice, or after a later one");
+    let late = unpacked::<(i8, i8, i8)>(b"\x0c\0\0\x03\0\x01\x07\x03\0\x02\x08\x03\0\x01\x09\0");
+    assert_eq!(late.unwrap_err(), "field 1 comes twice, or after a later one");
+}
+
+#[test]
+fn items_without_a_kind_are_refused() {
+    let list = unpacked::<Vec<Option<i8>>>(b"\x0f\0\0\0\0\xff\xff\xff");
+    assert_eq!(list.unwrap_err(), "there is no tag 0x00");
+    let map = unpacked::<HashMap<i8, Option<i8>>>(b"\x0d\0\0\x03\0\0\xff\xff\xff");
+    assert_eq!(map.unwrap_err(), "there is no tag 0x00");
+    assert_eq!(unpacked::<Vec<i8>>(b"\x0f\0\0\0\0\0\0\0"), Ok(Vec::new()));
+}
+
 fn shapes() -> impl Strategy<Value = Shape> {
     prop_oneof![
         any::<f64>()

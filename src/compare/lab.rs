@@ -19,6 +19,8 @@ pub(super) struct Lab {
     pub(super) interrupted: Arc<AtomicBool>,
     /// The cores that there are.
     pub(super) cores: Vec<usize>,
+    /// When no further round begins: on a slow machine everything is measured, but less often.
+    pub(super) last_round: Instant,
     /// Rounds of [`compute`] that take a core 100 µs.
     pub(super) hundred_micros: u64,
 }
@@ -36,7 +38,8 @@ impl Lab {
         };
         let fastest = (0..3).map(timed).min().unwrap_or_default().as_secs_f64();
         let hundred_micros = (ROUNDS as f64 * 1e-4 / fastest.max(1e-9)) as u64;
-        Lab { program, effort, interrupted, cores: machine::cores(), hundred_micros }
+        let last_round = Instant::now() + Duration::from_secs(effort.of(600, 30, 480));
+        Lab { program, effort, interrupted, cores: machine::cores(), last_round, hundred_micros }
     }
 
     pub(super) fn is_interrupted(&self) -> bool {

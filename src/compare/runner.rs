@@ -5,6 +5,7 @@
 
 use std::iter::zip;
 use std::thread;
+use std::time::Instant;
 
 use crate::compare::experiments::{Plan, Relative};
 use crate::compare::lab::Lab;
@@ -27,7 +28,10 @@ pub(super) fn run(lab: &Lab, plan: Plan, tick: &mut dyn FnMut()) -> Experiment {
         |strategy| Figures { strategy, places: vec![Vec::new(); plan.points.len()], cannot: None };
     let mut all = Contestant::ALL.map(nothing);
     let turn = if plan.at_once { all.len() } else { 1 };
-    for _ in 0..plan.rounds {
+    for round in 0..plan.rounds {
+        if round > 0 && Instant::now() > lab.last_round {
+            break;
+        }
         for (place, at) in plan.points.iter().enumerate() {
             for strategies in all.chunks_mut(turn) {
                 measure(lab, &plan, strategies, place, *at);

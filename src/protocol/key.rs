@@ -1,12 +1,9 @@
-//! A map's key, both ways. Rust has texts, integers and booleans for keys; many wires have texts
-//! alone.
+//! A map's key, and how it is written. Rust has texts, integers and booleans for keys; many wires
+//! have texts alone.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::value::CowStrDeserializer;
-use serde::de::{self, IntoDeserializer, Visitor};
-use serde::forward_to_deserialize_any;
 use serde::ser::{self, Serialize};
 
 use super::emit::{Emit, Width};
@@ -24,6 +21,7 @@ pub(crate) enum Key<'a> {
     Bool(bool),
     /// Of a struct that has numbers on the wire and no names: the field of this index, from 0.
     /// Only for unpacking.
+    #[cfg(feature = "thrift")]
     Index(u32),
 }
 
@@ -35,6 +33,7 @@ impl fmt::Display for Key<'_> {
             Key::Int(value, _) => write!(f, "{value}"),
             Key::BigInt(value) => write!(f, "{value}"),
             Key::Bool(value) => write!(f, "{value}"),
+            #[cfg(feature = "thrift")]
             Key::Index(index) => write!(f, "{}", u64::from(*index) + 1),
         }
     }
@@ -142,85 +141,5 @@ impl<E: Emit> ser::Serializer for KeyEmitter<'_, E> {
         serialize_map(Option<usize>) -> Self::SerializeMap;
         serialize_struct(&'static str, usize) -> Self::SerializeStruct;
         serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
-    }
-}
-
-/// Reads a key. One that is a text on the wire may be an integer or a boolean in Rust, and the reverse.
-pub(crate) struct KeyDeserializer<'de>(pub(crate) Key<'de>);
-
-macro_rules! parsed {
-    ($($method:ident => $visit:ident,)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-            match &self.0 {
-                Key::Text(text) if let Ok(key) = text.parse() => visitor.$visit(key),
-                _ => self.deserialize_any(visitor),
-            }
-        }
-    )*};
-}
-
-macro_rules! as_text {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-            match self.0 {
-                Key::Text(_) => self.deserialize_any(visitor),
-                other => visitor.visit_string(other.to_string()),
-            }
-        }
-    )*};
-}
-
-impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
-    type Error = ValueError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.0 {
-            Key::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-            Key::Text(Cow::Owned(text)) => visitor.visit_string(text),
-            Key::Int(value, _) => visitor.visit_i64(value),
-            Key::BigInt(value) => visitor.visit_u64(value),
-            Key::Bool(value) => visitor.visit_bool(value),
-            Key::Index(index) => visitor.visit_u64(index.into()),
-        }
-    }
-
-    parsed! {
-        deserialize_bool => visit_bool,
-        deserialize_i8 => visit_i64,
-        deserialize_i16 => visit_i64,
-        deserialize_i32 => visit_i64,
-        deserialize_i64 => visit_i64,
-        deserialize_u8 => visit_u64,
-        deserialize_u16 => visit_u64,
-        deserialize_u32 => visit_u64,
-        deserialize_u64 => visit_u64,
-    }
-
-    as_text! { deserialize_char deserialize_str deserialize_string }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value> {
-        match self.0 {
-            Key::Text(name) => visitor.visit_enum(CowStrDeserializer::new(name)),
-            Key::Index(index) => visitor.visit_enum(index.into_deserializer()),
-            _ => Err(ValueError::KeyNotText),
-        }
-    }
-
-    forward_to_deserialize_any! {
-        i128 u128 f32 f64 bytes byte_buf option unit unit_struct seq tuple tuple_struct map struct
-        identifier ignored_any
     }
 }

@@ -7,10 +7,11 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::de::value::{CowStrDeserializer, SeqDeserializer};
-use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
+use serde::de::{self, DeserializeSeed, Visitor};
+use serde::forward_to_deserialize_any;
 
 use super::emit::Width;
-use super::key::{Key, KeyDeserializer};
+use super::key::Key;
 use super::native::ValueError;
 
 type Result<T = ()> = std::result::Result<T, ValueError>;
@@ -48,6 +49,7 @@ pub(crate) enum Event<'de> {
     Bytes(Cow<'de, [u8]>),
     /// An enum's variant without content, by its index: where the hint is [`Hint::Enum`], and the
     /// wire has numbers for variants. Elsewhere the variant is a text.
+    #[cfg(feature = "thrift")]
     Variant(u32),
     /// Items follow, each announced by [`Pull::item`].
     List,
@@ -114,6 +116,7 @@ impl<'de, P: Pull<'de> + ?Sized> Puller<'_, P> {
             }
             Event::Bytes(Cow::Borrowed(bytes)) => visitor.visit_borrowed_bytes(bytes),
             Event::Bytes(Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
+            #[cfg(feature = "thrift")]
             Event::Variant(index) => visitor.visit_u64(index.into()),
             Event::List => {
                 self.descend()?;
@@ -231,7 +234,8 @@ impl<'de, P: Pull<'de> + ?Sized> de::Deserializer<'de> for &mut Puller<'_, P> {
     ) -> Result<V::Value> {
         match self.wire.next(Hint::Enum(variants))? {
             Event::Text(name) => visitor.visit_enum(CowStrDeserializer::new(name)),
-            Event::Variant(index) => visitor.visit_enum(index.into_deserializer()),
+            #[cfg(feature = "thrift")]
+            Event::Variant(index) => visitor.visit_enum(de::value::U32Deserializer::new(index)),
             Event::Map => {
                 self.descend()?;
                 let value = visitor.visit_enum(Variant(self))?;
@@ -332,5 +336,87 @@ impl<'de, P: Pull<'de> + ?Sized> de::VariantAccess<'de> for Variant<'_, '_, P> {
         visitor: V,
     ) -> Result<V::Value> {
         de::Deserializer::deserialize_struct(self.0, "", fields, visitor)
+    }
+}
+
+/// Reads a key. One that is a text on the wire may be an integer or a boolean in Rust, and the reverse.
+struct KeyDeserializer<'de>(Key<'de>);
+
+macro_rules! parsed {
+    ($($method:ident => $visit:ident,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            match &self.0 {
+                Key::Text(text) if let Ok(key) = text.parse() => visitor.$visit(key),
+                _ => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+macro_rules! as_text {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            match self.0 {
+                Key::Text(_) => self.deserialize_any(visitor),
+                other => visitor.visit_string(other.to_string()),
+            }
+        }
+    )*};
+}
+
+impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
+    type Error = ValueError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.0 {
+            Key::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
+            Key::Text(Cow::Owned(text)) => visitor.visit_string(text),
+            Key::Int(value, _) => visitor.visit_i64(value),
+            Key::BigInt(value) => visitor.visit_u64(value),
+            Key::Bool(value) => visitor.visit_bool(value),
+            #[cfg(feature = "thrift")]
+            Key::Index(index) => visitor.visit_u64(index.into()),
+        }
+    }
+
+    parsed! {
+        deserialize_bool => visit_bool,
+        deserialize_i8 => visit_i64,
+        deserialize_i16 => visit_i64,
+        deserialize_i32 => visit_i64,
+        deserialize_i64 => visit_i64,
+        deserialize_u8 => visit_u64,
+        deserialize_u16 => visit_u64,
+        deserialize_u32 => visit_u64,
+        deserialize_u64 => visit_u64,
+    }
+
+    as_text! { deserialize_char deserialize_str deserialize_string }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        match self.0 {
+            Key::Text(name) => visitor.visit_enum(CowStrDeserializer::new(name)),
+            #[cfg(feature = "thrift")]
+            Key::Index(index) => visitor.visit_enum(de::value::U32Deserializer::new(index)),
+            _ => Err(ValueError::KeyNotText),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        i128 u128 f32 f64 bytes byte_buf option unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
     }
 }

@@ -106,6 +106,15 @@ impl<'a> Road<'a> {
         }
     }
 
+    /// Gives memory back that only a large message needed.
+    pub(super) fn shrink(&self, input: &mut ReadBuffer) {
+        input.shrink();
+        #[cfg(feature = "http")]
+        if let Road::Http(server, _) = self {
+            server.shrink();
+        }
+    }
+
     /// Whether no message can come any more, whatever the client sends.
     pub(super) fn is_finished(&self) -> bool {
         match self {

@@ -23,10 +23,14 @@
 //! | `None`, `()` | a field that is left out; refused inside a list or a map |
 //! | enum's variant | `i32`, counted from 0; with content, a struct of that one field: a union |
 //!
-//! With a file the file chooses, and an integer or a length that does not fit what it declares is
-//! refused. A number on the wire becomes any Rust type that it fits. Into a [`Value`] a struct is
-//! read as a map with its fields' names for keys, or their numbers, and an enum's value as its
-//! name, if the file has it.
+//! Without a file the Rust type chooses the kind: `10` is an `i32`, and a server that declares an
+//! `i64` passes it over as a field that it does not know, so write `10_i64`. With a file the file
+//! chooses, and an integer that does not fit what it declares is refused. A number that comes
+//! becomes any Rust type that it fits, and an integer becomes a float where one is meant.
+//!
+//! Into a [`Value`] a struct is read as a map with its fields' names for keys, or their numbers,
+//! and an enum's value as its name, if the file has it. A field of type `()` or [`Value`] needs
+//! `#[serde(default)]`, because nothing is written for nothing; `Some(None)` comes back as `None`.
 //!
 //! # What becomes of a fault
 //!

@@ -43,6 +43,13 @@ impl Pipe {
         self.lock().input.take_over(input);
     }
 
+    /// Gives memory back that only a large message needed.
+    fn shrink(&self) {
+        let Buffers { input, output, .. } = &mut *self.lock();
+        input.shrink();
+        output.shrink_to(ReadBuffer::LEAST_ROOM);
+    }
+
     /// Says that nothing more will come.
     fn end(&self) {
         self.lock().ended = true;

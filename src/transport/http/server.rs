@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
+use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -41,11 +41,13 @@ pub(crate) struct HttpServer {
 impl HttpServer {
     /// The longest head of a request, in bytes.
     const MAX_HEAD: usize = 16 * 1024;
+    /// What hyper keeps of a body that is not whole, besides the body itself, in bytes.
+    const MAX_BUFFER: usize = 64 * 1024;
 
     pub(crate) fn new(http: &Http) -> HttpServer {
         let (pipe, desk) = (Pipe::default(), Desk::new(http.max_message));
         let mut builder = http1::Builder::new();
-        builder.max_header_size(HttpServer::MAX_HEAD);
+        builder.max_header_size(HttpServer::MAX_HEAD).max_buf_size(HttpServer::MAX_BUFFER);
         let connection = builder.serve_connection(pipe.clone(), desk.clone());
         HttpServer {
             connection,
@@ -113,6 +115,11 @@ impl HttpServer {
     /// How much came of a message whose rest is missing, in bytes.
     pub(crate) fn torn(&self) -> usize {
         self.came
+    }
+
+    /// Gives memory back that only a large message needed.
+    pub(crate) fn shrink(&self) {
+        self.pipe.shrink();
     }
 
     /// Whether no message will come any more.
@@ -189,6 +196,11 @@ impl HttpServer {
 fn admit(http: &Http, parts: &Parts, body: Bytes) -> Result<Bytes, Refusal> {
     if !http.serves(parts.uri.path()) {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "nothing is served at this path"));
+    }
+    let encoding = parts.headers.get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding != "identity") {
+        let why = "a body is to be sent as it is";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
     }
     match (&parts.method, http.get) {
         (&Method::POST, _) if http.takes(parts.headers.get(CONTENT_TYPE)) => Ok(body),
