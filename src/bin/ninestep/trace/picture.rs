@@ -13,7 +13,7 @@ pub(super) struct Square {
 /// Of a longer message, only so many bytes are drawn.
 pub(super) const MOST: usize = 64;
 /// The letters that stand beside an arrow.
-const LETTERS: usize = 14;
+const LETTERS: usize = 12;
 
 /// The bytes of a message whose fields have these lengths.
 pub(super) fn squares(step: Step, lengths: &[usize]) -> Vec<Square> {
