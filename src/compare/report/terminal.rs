@@ -104,7 +104,9 @@ fn survivor(row: &Survived) -> String {
     };
     let (alive, neighbours, lost) = (row.neighbours_alive, row.neighbours, row.calls_lost);
     let text = format!("{alive}/{neighbours}, {lost} lost\n{fresh}");
-    row.remains.iter().fold(text, |text, left| text + "\n" + &remnant(left))
+    // Without brackets "connections" fits into a column.
+    let remains = row.remains.iter().map(|left| remnant(left).replace(['(', ')'], ""));
+    remains.fold(text, |text, left| text + "\n" + &left)
 }
 
 /// A row for each strategy.
