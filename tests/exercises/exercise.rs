@@ -28,6 +28,7 @@ mod e10b_refuse;
 mod e11a_parent;
 mod e13a_patiently;
 mod e13b_order_once;
+mod e14a_title;
 mod e15a_relay;
 mod e15b_either;
 
@@ -39,7 +40,7 @@ use std::time::Duration;
 
 use kit::{Check, Exercise, Red};
 
-const EXERCISES: [Exercise; 23] = [
+const EXERCISES: [Exercise; 24] = [
     e01a_mean::EXERCISE,
     e01b_shout::EXERCISE,
     e02a_moment::EXERCISE,
@@ -61,6 +62,7 @@ const EXERCISES: [Exercise; 23] = [
     e11a_parent::EXERCISE,
     e13a_patiently::EXERCISE,
     e13b_order_once::EXERCISE,
+    e14a_title::EXERCISE,
     e15a_relay::EXERCISE,
     e15b_either::EXERCISE,
 ];
