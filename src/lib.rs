@@ -67,6 +67,12 @@
 //! steps are `log` lines at debug level: try `RUST_LOG=ninestep=debug cargo run --example
 //! 01_local_and_remote`.
 //!
+//! # The book
+//!
+//! `cargo book serve`, in the repository, shows a book that explains all of this step by step, with
+//! experiments and exercises. It takes its code from these files, and each chapter says from which;
+//! its text begins with `chapters/01-nine-steps.md`.
+//!
 //! # Features
 //!
 //! `cli`, on by default, is the `ninestep` command, and `compare`, which it includes, what

@@ -222,8 +222,9 @@ fn it_ends_with_where_to_go_on() {
     let program = env!("CARGO_BIN_EXE_ninestep");
     for hint in [
         "cargo run --example 01_local_and_remote".to_owned(),
-        "chapter 0 ".to_owned(),
-        "chapters/about.md".to_owned(),
+        "chapter 1      cargo book serve".to_owned(),
+        "chapters/01-nine-steps.md".to_owned(),
+        format!("{program} compare --quick"),
         format!("{program} serve"),
         format!("{program} call --trace 127.0.0.1:9000 add 10 5"),
     ] {

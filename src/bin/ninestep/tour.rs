@@ -84,13 +84,10 @@ fn tour(out: &mut impl Write) -> Result<(), Failure> {
     let serve = by_hand("serve --trace");
     let call = by_hand("call --trace 127.0.0.1:9000 add 10 5");
     writeln!(out, "  example 01     cargo run --example 01_local_and_remote")?;
-    writeln!(
-        out,
-        "  chapter 0      chapters/about.md: the book has only begun, the examples go on without it"
-    )?;
+    writeln!(out, "  chapter 1      cargo book serve   (its text is chapters/01-nine-steps.md)")?;
     writeln!(out, "  this by hand   {serve}")?;
     writeln!(out, "                 {call}   (in another terminal)")?;
-    writeln!(out, "  strategies     {}", by_hand("serve --help"))?;
+    writeln!(out, "  strategies     {}", by_hand("compare --quick"))?;
     Ok(())
 }
 
