@@ -1,12 +1,13 @@
 //! `ninestep serve` and `ninestep call`, as their user sees them.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Pid, Signal, kill_process};
 
 const STRATEGIES: [&[&str]; 6] = [
@@ -166,7 +167,11 @@ fn a_call_that_nobody_can_answer_is_code_2() {
     let timeout = run(&["call", "--timeout", "0.1", &address, "ping"]);
     timeout.fails(2, &["error: no reply within 100ms", "tip: ", "may have executed", "--timeout"]);
 
-    drop(listener);
+    // A dropped listener lives on, for a moment, in a process that another test just starts. A
+    // socket that is bound and does not listen refuses from the beginning.
+    let silent = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&silent, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = TcpListener::from(silent.try_clone().unwrap()).local_addr().unwrap().to_string();
     let refused = run(&["call", &address, "ping"]);
     let start = format!("tip: is a server running? `ninestep serve --listen {address}` starts one");
     refused.fails(2, &[&format!("error: connecting to {address} failed"), &start]);
