@@ -235,7 +235,12 @@ impl HttpWire {
         } else if body.is_empty() {
             Err(ProtocolError::NoOutcome)
         } else {
-            let head = Some(Head { path: self.path.path(), headers: &parts.headers, call });
+            let head = Some(Head {
+                path: self.path.path(),
+                headers: &parts.headers,
+                status: status.as_u16(),
+                call,
+            });
             let message = Message { bytes: &body, head };
             self.protocol.unpack(message, &mut |arrived| match arrived {
                 Arrived::Outcome { id, outcome } => {

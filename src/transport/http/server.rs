@@ -79,7 +79,7 @@ impl HttpServer {
     /// The message that is whole; none is empty.
     pub(crate) fn message(&self) -> Message<'_> {
         let Some((parts, bytes)) = &self.request else { return Message::new(&[]) };
-        let head = Head { path: parts.uri.path(), headers: &parts.headers, call: 0 };
+        let head = Head { path: parts.uri.path(), headers: &parts.headers, status: 0, call: 0 };
         Message { bytes, head: Some(head) }
     }
 
