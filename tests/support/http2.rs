@@ -251,6 +251,13 @@ impl Frames {
         frames
     }
 
+    /// Takes a client's preface.
+    pub fn preface(&mut self) {
+        let mut came = [0; PREFACE.len()];
+        self.0.read_exact(&mut came).expect("the client speaks");
+        assert_eq!(came, PREFACE);
+    }
+
     /// Sends all of it.
     pub fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).expect("the peer reads");
