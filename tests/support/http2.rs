@@ -82,7 +82,10 @@ impl Protocol for Texts {
             id: head.call,
             procedure: &head.path[1..],
             arguments: Packed::Other(&mut with),
-            patience_ms: head.headers.get("patience").map(|ms| ms.to_str().unwrap().parse().unwrap()),
+            patience_ms: head
+                .headers
+                .get("patience")
+                .map(|ms| ms.to_str().unwrap().parse().unwrap()),
         };
         calls.call(call, &mut |outcome| {
             reply(outcome.map(|value| to_value(value.as_serde()).expect("JSON").to_string()));

@@ -217,11 +217,7 @@ impl Grpc {
     }
 
     /// The procedure that is asked for at a path.
-    fn procedure<'a>(
-        &self,
-        path: &'a str,
-        procedures: &Procedures,
-    ) -> Result<Cow<'a, str>, Fault> {
+    fn procedure<'a>(&self, path: &'a str, procedures: &Procedures) -> Result<Cow<'a, str>, Fault> {
         let unknown = || {
             let message = format!("there is no method {path:?}");
             Fault::new(Fault::NO_SUCH_PROCEDURE, message)

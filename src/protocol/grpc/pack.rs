@@ -137,7 +137,9 @@ impl<'a> Writer<'a> {
             Level::Items { number, kind, packed, .. } => {
                 let known = *kind.get_or_insert(value);
                 if known != value {
-                    let why = format!("a repeated field holds values of one type, not {known} and {value}");
+                    let why = format!(
+                        "a repeated field holds values of one type, not {known} and {value}"
+                    );
                     return Err(ValueError::Unfit(why));
                 }
                 if packed.is_some() {

@@ -3,7 +3,6 @@
 //! Many requests share the connection, each on a *stream* of its own, and both sides say how much
 //! they are willing to take (*flow control*), for each stream and for all of them together.
 
-
 mod leaving;
 mod server;
 
@@ -12,7 +11,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
 
 pub(crate) use server::{Exchange, Http2Server};
 

@@ -302,7 +302,10 @@ impl Http2Server {
         if !self.arriving.is_empty() {
             let exchange = self.arriving.remove(0).exchange;
             self.held -= exchange.body.len();
-            self.refuse(exchange.respond, Refusal::new(StatusCode::REQUEST_TIMEOUT, why.to_string()));
+            self.refuse(
+                exchange.respond,
+                Refusal::new(StatusCode::REQUEST_TIMEOUT, why.to_string()),
+            );
         }
     }
 
