@@ -176,15 +176,16 @@ impl<'a> Found<'a> {
             return Ok(None);
         }
         let of = self.of(field)?;
-        let has_presence =
-            !is_proto3 || field.oneof_index.is_some() || matches!(of, Type::Message(_));
+        let is_lone = field.label != REPEATED;
+        let has_presence = is_lone
+            && (!is_proto3 || field.oneof_index.is_some() || matches!(of, Type::Message(_)));
         let of = match of {
-            Type::Message(index) if field.label == REPEATED => match self.entry(index)? {
+            of if is_lone => of,
+            Type::Message(index) => match self.entry(index)? {
                 Some(types) => Type::Map(Box::new(types)),
                 None => Type::List(Box::new(of)),
             },
-            of if field.label == REPEATED => Type::List(Box::new(of)),
-            of => of,
+            of => Type::List(Box::new(of)),
         };
         let (name, oneof) = (field.name.clone(), field.oneof_index);
         Ok(Some(Field { number: field.number, name, of, has_presence, oneof }))

@@ -42,7 +42,7 @@ impl<'de> Reader<'de> {
         hint: Hint,
     ) -> Result<Event<'de>> {
         match of {
-            Some(Type::Enum(index)) => self.enum_value(int(raw, &Type::Int32)?, *index, hint),
+            Some(Type::Enum(index)) => self.enum_value(int(raw, &Type::Int64)?, *index, hint),
             Some(Type::Message(index)) => match raw {
                 Raw::Bytes(bytes) => self.open_message(bytes, self.proto.message(*index), hint),
                 _ => Err(unlike(&Type::Message(*index))),
