@@ -47,7 +47,7 @@
 //!
 //! | fault | status |
 //! |---|---|
-//! | 1 to 16 | the same number |
+//! | 2 to 16 | the same number |
 //! | [`NO_SUCH_PROCEDURE`](Fault::NO_SUCH_PROCEDURE) | 12, UNIMPLEMENTED |
 //! | [`WRONG_ARGUMENTS`](Fault::WRONG_ARGUMENTS), [`INVALID_CALL`](Fault::INVALID_CALL) | 3, INVALID_ARGUMENT |
 //! | [`PARSE`](Fault::PARSE), [`INTERNAL`](Fault::INTERNAL) | 13, INTERNAL |
@@ -55,7 +55,7 @@
 //! | [`OVERLOADED`](Fault::OVERLOADED) | 8, RESOURCE_EXHAUSTED |
 //! | [`STOPPING`](Fault::STOPPING) | 14, UNAVAILABLE |
 //! | [`NOT_ALLOWED`](Fault::NOT_ALLOWED) | 7, PERMISSION_DENIED |
-//! | any other | 2, UNKNOWN |
+//! | any other, and 1: CANCELLED is for callers to say | 2, UNKNOWN |
 //!
 //! The code itself, where the status is another number, and the data cross in trailers that this
 //! crate's own ends read: `ninestep-fault` and `ninestep-data-bin`. Without these a status becomes

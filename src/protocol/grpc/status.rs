@@ -41,7 +41,7 @@ const PERCENT: &AsciiSet = &CONTROLS.add(b'%');
 // ANCHOR: status
 fn of_code(code: i32) -> i32 {
     match code {
-        1..=16 => code,
+        2..=16 => code,
         Fault::NO_SUCH_PROCEDURE => UNIMPLEMENTED,
         Fault::WRONG_ARGUMENTS | Fault::INVALID_CALL => INVALID_ARGUMENT,
         Fault::PARSE | Fault::INTERNAL => INTERNAL,

@@ -41,8 +41,10 @@ enum Next<'de> {
     Maybe(&'de [u8]),
     /// The next of the numbers that came packed.
     Packed(Option<&'de Type>),
-    /// A field that is not there.
+    /// A field that is not there, and stands for a value of its type.
     Absent(Option<&'de Type>),
+    /// A field that is not there, which is told from one with the default value.
+    Missing(Option<&'de Type>),
 }
 
 /// A message from where a field comes first.
@@ -173,7 +175,8 @@ impl<'de> Fields<'de> {
     /// The value of a declared field. Of a `oneof` the member counts that came last.
     fn declared(&mut self, field: &'de Field) -> Result<Next<'de>> {
         let of = Some(&field.of);
-        let Some(run) = self.find(field.number)? else { return Ok(Next::Absent(of)) };
+        let absent = if field.has_presence { Next::Missing(of) } else { Next::Absent(of) };
+        let Some(run) = self.find(field.number)? else { return Ok(absent) };
         if let (Some(oneof), Some(message)) = (field.oneof, self.of) {
             let (mut rest, mut last) = (self.message, field.number);
             while let Some((number, _)) = take_field(&mut rest)? {
@@ -183,7 +186,7 @@ impl<'de> Fields<'de> {
                 }
             }
             if last != field.number {
-                return Ok(Next::Absent(of));
+                return Ok(absent);
             }
         }
         Ok(Next::Field(run, of))
@@ -197,18 +200,17 @@ impl<'de> Fields<'de> {
             let field = self.of.and_then(|of| of.fields.get(index));
             let value = match field {
                 Some(field) => self.declared(field)?,
-                None if self.of.is_some() => Next::Absent(None),
+                None if self.of.is_some() => Next::Missing(None),
                 // Field numbers have 29 bits.
                 None => match self.find(index as u32 + 1)? {
                     Some(run) => Next::Field(run, None),
-                    None => Next::Absent(None),
+                    None => Next::Missing(None),
                 },
             };
-            let is_absent = matches!(value, Next::Absent(_));
             let name = field.map(|field| &*field.name);
             let key = match (self.keys, name) {
                 (Keys::Known(names), Some(name)) if !names.contains(&name) => continue,
-                (Keys::Any, _) if is_absent && field.is_none_or(|it| it.has_presence) => continue,
+                (Keys::Any, _) if matches!(value, Next::Missing(_)) => continue,
                 (Keys::Known(_) | Keys::Any, Some(name)) => Key::Text(name.into()),
                 _ => Key::Index(index as u32),
             };
@@ -407,12 +409,13 @@ impl<'de> Pull<'de> for Reader<'de> {
             Next::One(raw, of) => self.value(raw, of, hint),
             Next::Maybe(bytes) => self.item_of(bytes, hint),
             Next::Packed(of) => self.packed(of, hint),
-            Next::Absent(of) => self.default(of, hint),
+            Next::Missing(_) if hint == Hint::Any => Ok(Event::Null),
+            Next::Absent(of) | Next::Missing(of) => self.default(of, hint),
         }
     }
 
     fn take_null(&mut self) -> Result<bool> {
-        Ok(matches!(self.next, Next::Absent(_) | Next::Result([], _)))
+        Ok(matches!(self.next, Next::Absent(_) | Next::Missing(_) | Next::Result([], _)))
     }
 
     fn item(&mut self) -> Result<bool> {
@@ -420,7 +423,7 @@ impl<'de> Pull<'de> for Reader<'de> {
             Level::Fields(fields) => {
                 if fields.next < fields.count {
                     // A tuple may be longer than what is declared.
-                    self.next = fields.take()?.map_or(Next::Absent(None), |(_, value)| value);
+                    self.next = fields.take()?.map_or(Next::Missing(None), |(_, value)| value);
                     return Ok(true);
                 }
             }
