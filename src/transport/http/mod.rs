@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-pub(crate) use client::{HttpClient, Whole};
+pub(crate) use client::HttpClient;
 pub(crate) use server::HttpServer;
 #[cfg(feature = "http2")]
 pub(super) use server::{Refusal, admit};

@@ -3,6 +3,7 @@
 //! Many requests share the connection, each on a *stream* of its own, and both sides say how much
 //! they are willing to take (*flow control*), for each stream and for all of them together.
 
+mod client;
 mod leaving;
 mod server;
 
@@ -12,6 +13,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub(crate) use client::Http2Client;
 pub(crate) use server::{Exchange, Http2Server};
 
 use super::http::{Buffers, Pipe};
