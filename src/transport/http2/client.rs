@@ -11,7 +11,6 @@ use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Bytes;
 
 use super::MAX_HEADERS;
-use super::leaving::Leaving;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::Fault;
 use crate::transport::ReadBuffer;
@@ -32,8 +31,6 @@ pub(crate) struct Http2Client<C> {
 /// A call whose response is not whole.
 struct UnderWay<C> {
     call: C,
-    /// What of the request was not sent yet.
-    leaving: Option<Leaving>,
     stage: Stage,
 }
 
@@ -103,13 +100,15 @@ impl<C> Http2Client<C> {
     pub(crate) fn ask(&mut self, request: Request<Bytes>, call: C) -> Result<()> {
         let (parts, body) = request.into_parts();
         let request = Request::from_parts(parts, ());
-        let (response, stream) = self
+        let (response, mut stream) = self
             .sender
             .send_request(request, body.is_empty())
             .map_err(|why| Error::Pack(why.to_string()))?;
-        let leaving = (!body.is_empty()).then(|| Leaving::new(stream, body, HeaderMap::new()));
-        let leaving = leaving.and_then(|mut it| (!it.go_on(&self.driver)).then_some(it));
-        self.under_way.push(UnderWay { call, leaving, stage: Stage::Head(response) });
+        if !body.is_empty() {
+            // `h2` keeps what the server has no room for yet.
+            stream.send_data(body, true).map_err(|why| Error::Pack(why.to_string()))?;
+        }
+        self.under_way.push(UnderWay { call, stage: Stage::Head(response) });
         Ok(())
     }
 
@@ -160,14 +159,13 @@ impl<C> Http2Client<C> {
         }
     }
 
-    /// Takes what came of the responses, and sends what there is room for; whether anything moved.
+    /// Takes what came of the responses; whether anything did.
     fn gather(&mut self, answered: &mut Vec<(C, Result<Response>)>) -> bool {
         let leaving = !self.is_free();
         let (mut moved, mut at) = (false, 0);
         let mut context = self.driver.context();
         while at < self.under_way.len() {
             let it = &mut self.under_way[at];
-            moved |= it.leaving.take_if(|leaving| leaving.go_on(&self.driver)).is_some();
             match it.stage.poll(&mut context, self.max_message, &mut moved) {
                 Poll::Pending => at += 1,
                 Poll::Ready(response) => {

@@ -17,11 +17,24 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    pub(super) fn new(mut stream: SendStream<Bytes>, body: Bytes, trailers: HeaderMap) -> Leaving {
+    /// Bodies up to this length are given to `h2` as they are, in bytes.
+    const SHORT: usize = 16 * 1024;
+
+    /// Sends a body; what is left, if it is a long one.
+    pub(super) fn new(
+        mut stream: SendStream<Bytes>,
+        body: Bytes,
+        trailers: HeaderMap,
+    ) -> Option<Leaving> {
+        if body.len() <= Leaving::SHORT {
+            finish(&mut stream, body, trailers);
+            return None;
+        }
         stream.reserve_capacity(body.len());
-        Leaving { stream, rest: body, trailers }
+        Some(Leaving { stream, rest: body, trailers })
     }
 
+    /// How much is left, in bytes.
     pub(super) fn length(&self) -> usize {
         self.rest.len()
     }
@@ -31,14 +44,11 @@ impl Leaving {
         loop {
             let room = self.stream.capacity();
             if room >= self.rest.len() {
-                // It fails if nobody wants it.
-                let _ = self.stream.send_data(mem::take(&mut self.rest), self.trailers.is_empty());
-                if !self.trailers.is_empty() {
-                    let _ = self.stream.send_trailers(mem::take(&mut self.trailers));
-                }
+                finish(&mut self.stream, mem::take(&mut self.rest), mem::take(&mut self.trailers));
                 return true;
             }
             if room > 0 {
+                // It fails if nobody wants it.
                 let _ = self.stream.send_data(self.rest.split_to(room), false);
                 continue;
             }
@@ -48,5 +58,13 @@ impl Leaving {
                 Poll::Pending => return false,
             }
         }
+    }
+}
+
+/// Sends the last of a body. It fails if nobody wants it.
+fn finish(stream: &mut SendStream<Bytes>, body: Bytes, trailers: HeaderMap) {
+    let _ = stream.send_data(body, trailers.is_empty());
+    if !trailers.is_empty() {
+        let _ = stream.send_trailers(trailers);
     }
 }

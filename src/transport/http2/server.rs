@@ -188,10 +188,7 @@ impl Http2Server {
             response.headers_mut().extend(trailers);
             let _ = respond.send_response(response, true);
         } else if let Ok(stream) = respond.send_response(response, false) {
-            let mut leaving = Leaving::new(stream, body, trailers);
-            if !leaving.go_on(&self.driver) {
-                self.leaving.push(leaving);
-            }
+            self.leaving.extend(Leaving::new(stream, body, trailers));
         }
     }
 
@@ -267,10 +264,11 @@ impl Http2Server {
         moved
     }
 
+    /// Sends what there is room for; whether there was any.
     fn send_more(&mut self) -> bool {
-        let before = self.leaving.len();
+        let before = self.unsent();
         self.leaving.retain_mut(|leaving| !leaving.go_on(&self.driver));
-        self.leaving.len() < before
+        self.unsent() < before
     }
 
     /// Whether no request will be read any more.
