@@ -281,6 +281,30 @@ fn output_that_differs_from_what_the_example_prints() {
 }
 
 #[test]
+fn a_command_that_names_what_is_not_there() {
+    let _alone = alone();
+    let tiny = Tiny::new();
+    fs::create_dir_all(tiny.path("tests/exercises/e01a_hello")).unwrap();
+    let program = "fn main() { if std::env::args().nth(1).unwrap() == \"greet\" { \
+                   println!(\"--loud, --to NAME\") } else { std::process::exit(2) } }";
+    tiny.write("src/main.rs", program);
+    tiny.replace(
+        CHAPTER,
+        "$ cargo run --example 01_hello\n",
+        "$ cargo run --example 01_hello\n$ cargo exercise 1a\n$ cargo run -- greet --loud\n\
+         $ cargo exercise 1b\n$ cargo run --release -- greet --louder\n$ cargo run -- great\n\
+         $ cp src/lib.rs elsewhere\n$ python3 greet.py\n$ cargo test --test greeting\n",
+    );
+    tiny.prints(&[
+        "chapters/01-hello.md:9: there is no exercise 1b",
+        "chapters/01-hello.md:10: greet has no option --louder",
+        "chapters/01-hello.md:11: great is no subcommand",
+        "chapters/01-hello.md:13: there is no file greet.py",
+        "chapters/01-hello.md:14: there is no test greeting",
+    ]);
+}
+
+#[test]
 fn output_of_an_example_that_is_gone() {
     let _alone = alone();
     let tiny = Tiny::new();
