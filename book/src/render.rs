@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
+use regex::Regex;
 
 use crate::files;
 
@@ -36,5 +37,12 @@ pub fn render(root: &Path, out: &Path) -> Result<()> {
 pub(crate) fn pages(root: &Path, out: &Path) -> Result<()> {
     let mut config = Config::from_disk(root.join("book/book.toml"))?;
     config.build.build_dir = out.to_owned();
-    MDBook::load_with_config(root.join("book"), config)?.build()
+    let mut book = MDBook::load_with_config(root.join("book"), config)?;
+    let code = Regex::new(r"(?m)^```rust,ignore\n\{\{#include (\.\./([^:}]+))[^}]*\}\}\n```$")?;
+    // Below each piece of code stands the file that it is from.
+    book.book.for_each_chapter_mut(|chapter| {
+        let source = "$0\n\n<p class=\"source\"><a href=\"$1\">$2</a></p>";
+        chapter.content = code.replace_all(&chapter.content, source).into_owned();
+    });
+    book.build()
 }

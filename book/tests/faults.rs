@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ninestep_book::check::{check, check_text};
+use ninestep_book::render::render;
 use tempfile::TempDir;
 
 /// A copy of the tiny book.
@@ -81,6 +82,15 @@ const CHAPTER: &str = "chapters/01-hello.md";
 fn the_tiny_book_has_no_fault() {
     let _alone = alone();
     Tiny::new().prints(&[]);
+}
+
+#[test]
+fn below_code_is_a_link_to_its_file() {
+    let (tiny, out) = (Tiny::new(), tempfile::tempdir().unwrap());
+    render(tiny.0.path(), out.path()).unwrap();
+    let page = fs::read_to_string(out.path().join("01-hello.html")).unwrap();
+    assert!(page.contains(r#"<a href="files/src/lib.rs.txt">src/lib.rs</a>"#), "{page}");
+    assert!(out.path().join("files/src/lib.rs.txt").is_file());
 }
 
 #[test]
