@@ -94,6 +94,17 @@ fn below_code_is_a_link_to_its_file() {
 }
 
 #[test]
+fn code_begins_at_the_left() {
+    let (tiny, out) = (Tiny::new(), tempfile::tempdir().unwrap());
+    let deep = "mod deep {\n    // ANCHOR: greeting\n    fn a() {\n        b()\n\n    }\n    \
+                // ANCHOR_END: greeting\n}\n";
+    tiny.write("src/lib.rs", deep);
+    render(tiny.0.path(), out.path()).unwrap();
+    let page = fs::read_to_string(out.path().join("01-hello.html")).unwrap();
+    assert!(page.contains(">fn a() {\n    b()\n\n}\n</code>"), "{page}");
+}
+
+#[test]
 fn an_include_of_a_missing_file() {
     let tiny = Tiny::new();
     tiny.replace(CHAPTER, "../Cargo.toml:1:3", "../Carg.toml:1:3");
