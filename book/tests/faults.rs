@@ -147,6 +147,16 @@ fn an_include_of_lines_that_are_not_there() {
 }
 
 #[test]
+fn an_include_of_several_lines_in_a_list() {
+    let tiny = Tiny::new();
+    let item = "- first\n\n  ```toml\n  {{#include ../Cargo.toml:1:3}}\n  ```\n";
+    tiny.replace(CHAPTER, "```toml\n{{#include ../Cargo.toml:1:3}}\n```\n", item);
+    tiny.has(&["chapters/01-hello.md:27: an include of several lines begins at the left"]);
+    tiny.replace(CHAPTER, "Cargo.toml:1:3", "Cargo.toml:2");
+    tiny.has(&[]);
+}
+
+#[test]
 fn another_directive_than_include() {
     let tiny = Tiny::new();
     tiny.replace(CHAPTER, "{{#include ../Cargo.toml:1:3}}", "{{#playground ../src/lib.rs}}");
