@@ -11,9 +11,9 @@ use crate::{Result, machine};
 /// Calls between two looks at the clock, for those that make one call at a time.
 pub(crate) const LONE_CALLS: usize = 16;
 /// How long one turn takes.
-const TURN: Duration = Duration::from_millis(200);
+pub(crate) const TURN: Duration = Duration::from_millis(200);
 /// What a client does before it measures.
-const WARM_UP: Duration = Duration::from_millis(30);
+pub(crate) const WARM_UP: Duration = Duration::from_millis(30);
 /// Something to compare.
 pub(crate) struct Plan {
     pub(crate) work: &'static str,

@@ -3,6 +3,7 @@
 
 mod call;
 mod compare;
+mod idl;
 mod json_lines;
 mod protocol;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Call(call::Call),
     /// Make one call between two processes and show its nine steps, on request as a page.
     Trace(trace::TraceCall),
+    /// Print the demo services' description: a Thrift file, a .proto, an OpenRPC document.
+    Idl(idl::Idl),
     /// Measure the server strategies side by side, on this machine.
     Compare(compare::Compare),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(serve)) => serve.run(),
         Some(Command::Call(call)) => call.run(),
         Some(Command::Trace(trace)) => trace.run(),
+        Some(Command::Idl(idl)) => idl.run(),
         Some(Command::Compare(compare)) => compare.run(),
     }
 }
