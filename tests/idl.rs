@@ -3,7 +3,7 @@
 #![cfg(feature = "cli")]
 
 #[path = "idl/shapes.rs"]
-pub mod shapes;
+mod shapes;
 pub mod support;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +15,7 @@ use std::{env, fs};
 
 use ninestep::idl::{self, Definition, Type, Types};
 use ninestep::protocol::thrift::{Idl, Thrift};
-use ninestep::{Channel, ClientStub, Procedures, Server, ThreadPerConnection, Value, demo};
+use ninestep::{Channel, ClientStub, Procedures, Server, ThreadPerConnection, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use shapes::{Color, Figure, Point};
@@ -63,15 +63,15 @@ fn what_a_thrift_file_describes_can_be_called() {
     let described = || Thrift { idl: Idl::parse(&file).unwrap(), ..Thrift::default() };
     let server = Server::new(shapes::procedures()).protocol(described());
     let server = ServerThread::run(server, ThreadPerConnection::default());
-    let channel = Channel::new(server.address()).call_timeout(PATIENCE);
+    let channel = || Channel::new(server.address()).call_timeout(PATIENCE);
     for protocol in [described(), Thrift::default()] {
-        let stub = ClientStub::new(&channel.clone().protocol(protocol)).unwrap();
+        let stub = ClientStub::new(&channel().protocol(protocol)).unwrap();
         let point = Point { x: 1, y: -2, label: Some("a".to_owned()) };
         let moved: Point = stub.call("shift", (&point, 10_i64)).unwrap();
         assert_eq!(moved, Point { x: 11, ..point.clone() });
         let pair: (String, Vec<Point>) = stub.call("named", ("n", vec![&point])).unwrap();
         assert_eq!(pair, ("n".to_owned(), vec![point.clone()]));
-        assert_eq!(stub.call::<Color>("next", (Color::Red,)).unwrap(), Color::Green);
+        assert_eq!(stub.call::<Color>("following", (Color::Red,)).unwrap(), Color::Green);
         let dot = Figure::Dot(point.clone());
         assert_eq!(stub.call::<f64>("area", (&dot,)).unwrap(), 0.0);
         assert_eq!(stub.call::<f64>("area", (Figure::Square(3.0),)).unwrap(), 9.0);
@@ -80,7 +80,7 @@ fn what_a_thrift_file_describes_can_be_called() {
         assert_eq!(stub.call::<Option<i16>>("first", (vec![7_i16],)).unwrap(), Some(7));
     }
     // The file has the names, which are not on the wire.
-    let stub = ClientStub::new(&channel.protocol(described())).unwrap();
+    let stub = ClientStub::new(&channel().protocol(described())).unwrap();
     let given = (Point { x: 0, y: 0, label: None }, 1_i64);
     let moved: Value = stub.call("shift", given).unwrap();
     assert_eq!(moved.to_string(), r#"{"x": 1, "y": 0}"#);
@@ -162,7 +162,7 @@ enum Untagged {
 mod other {
     #[derive(serde::Deserialize)]
     #[expect(dead_code)]
-    pub struct Point {
+    pub(super) struct Point {
         latitude: f64,
     }
 }
@@ -217,7 +217,7 @@ fn a_result_is_known_by_its_name() {
         assert!(file.contains(text), "{text}: {file}");
     };
     let new = Procedures::new;
-    on("list<ItemsOfStringAndI64> f()", new().on("f", Vec::<(String, i64)>::new));
+    on("list<StringAndI64> f()", new().on("f", Vec::<(String, i64)>::new));
     on("list<byte> f()", new().on("f", || Ok::<Vec<i8>, ninestep::Fault>(vec![])));
     on("string f()", new().on("f", || "static"));
     on("map<i64, bool> f()", new().on("f", BTreeMap::<i64, bool>::new));
@@ -227,5 +227,7 @@ fn a_result_is_known_by_its_name() {
         new().on("f", || IpAddr::from([0; 4])),
     );
     on("f is left out: Thrift has no such large integers.", new().on("f", || 1_i128));
+    on("// next is left out: next is a word of Thrift's own.", new().on("next", || 1));
+    on("// a.b is left out: \"a.b\" cannot be a name there.", new().on("a.b", || 1));
     on("void f(1: bool argument1)", new().on("f", |_: bool| ()));
 }

@@ -81,3 +81,19 @@ fn capital(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
+
+/// A type as a part of a name: `ListPoint` for `list<Point>`.
+fn camel(written: &str) -> String {
+    written.split(|c: char| !c.is_alphanumeric() && c != '_').map(capital).collect()
+}
+
+/// A name that is one in every language.
+fn identifier(name: &str) -> Result<&str, String> {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    match name.starts_with(|c: char| is_letter(c) && !c.is_ascii_digit())
+        && name.chars().all(is_letter)
+    {
+        true => Ok(name),
+        false => Err(format!("{name:?} cannot be a name there")),
+    }
+}

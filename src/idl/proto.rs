@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::types::{Definition, Type, Types};
-use super::{Method, Omitted, capital, methods};
+use super::{Method, Omitted, camel, capital, identifier, methods};
 use crate::procedure::Procedures;
 
 /// The `.proto` file of these procedures, as one service: arguments numbered 1, 2, … in order. A
@@ -36,7 +36,7 @@ type Written = Result<String, String>;
 
 impl File<'_> {
     fn call(&mut self, method: &Method<'_>) -> Written {
-        let name = capital(method.name);
+        let name = capital(identifier(method.name)?);
         let (request, reply) = (format!("{name}Request"), format!("{name}Reply"));
         let arguments = self.fields(&method.arguments)?;
         let (answer, fields) = match &method.result {
@@ -104,9 +104,8 @@ impl File<'_> {
         let item = |(at, of): (usize, &Type)| (format!("item{}", at + 1), of.clone());
         let fields: Vec<(String, Type)> = items.iter().enumerate().map(item).collect();
         let written = self.fields(&fields)?;
-        let types = written.iter().map(|(of, ..)| of.as_str()).collect::<Vec<_>>().join("And");
-        let letters = types.split(|c: char| !c.is_alphanumeric() && c != '_');
-        let name: String = letters.map(capital).collect();
+        let types = written.iter().map(|(of, _)| camel(of));
+        let name = types.collect::<Vec<_>>().join("And");
         if self.names.insert(name.clone()) {
             self.message(&name, &written);
         }
@@ -114,7 +113,7 @@ impl File<'_> {
     }
 
     fn named(&mut self, name: &str) -> Written {
-        if !self.names.insert(name.to_owned()) {
+        if !self.names.insert(identifier(name)?.to_owned()) {
             return Ok(name.to_owned());
         }
         let declared = match self.types.definition(name) {
@@ -161,7 +160,10 @@ impl File<'_> {
 
     /// For each field its type and its name.
     fn fields(&mut self, fields: &[(String, Type)]) -> Result<Vec<(String, String)>, String> {
-        fields.iter().map(|(name, of)| Ok((self.field(of)?, name.clone()))).collect()
+        fields
+            .iter()
+            .map(|(name, of)| Ok((self.field(of)?, identifier(name)?.to_owned())))
+            .collect()
     }
 
     fn message(&mut self, name: &str, fields: &[(String, String)]) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::types::{Definition, Type, Types};
-use super::{Omitted, capital, methods};
+use super::{Omitted, camel, identifier, methods};
 use crate::procedure::Procedures;
 
 /// The Thrift file of these procedures, as one service: arguments numbered 1, 2, … in order, as
@@ -28,6 +28,20 @@ pub fn thrift(procedures: &Procedures, service: &str) -> String {
     format!("{}service {service} {{\n{functions}}}\n", file.declared)
 }
 
+/// What Apache's compiler and thriftpy2 take for words of the language, or of another that they
+/// write for.
+const RESERVED: &str = "\
+    BEGIN END __CLASS__ __DIR__ __FILE__ __FUNCTION__ __LINE__ __METHOD__ __NAMESPACE__ abstract \
+    alias and args as assert begin binary bool break byte case catch class clone const continue \
+    cpp_include declare def default del delete do double dynamic elif else elseif elsif end \
+    enddeclare endfor endforeach endif endswitch endwhile ensure enum except exception exec \
+    extends finally float for foreach from function global goto i16 i32 i64 i8 if implements \
+    import in include inline instanceof interface is lambda list map module namespace native new \
+    next nil not oneway optional or pass print private protected public raise redo register \
+    required rescue retry return self service set sizeof static string struct super switch \
+    synchronized then this throw throws transient try typedef undef union unless unsigned until \
+    use var virtual void volatile when while with xor yield";
+
 struct File<'t> {
     types: &'t Types,
     /// Structs, unions and enums, each before it is used.
@@ -42,7 +56,7 @@ impl File<'_> {
     fn function(&mut self, name: &str, arguments: &[(String, Type)], result: &Type) -> Written {
         let field = |(at, (name, of)): (usize, &(String, Type))| {
             let of = self.written(of.present())?;
-            Ok(format!("{}: {of} {name}", at + 1))
+            Ok(format!("{}: {of} {}", at + 1, checked(name)?))
         };
         let arguments =
             arguments.iter().enumerate().map(field).collect::<Result<Vec<_>, String>>()?;
@@ -50,7 +64,7 @@ impl File<'_> {
             Type::Unit => "void".to_owned(),
             of => self.written(of.present())?,
         };
-        Ok(format!("{result} {name}({})", arguments.join(", ")))
+        Ok(format!("{result} {}({})", checked(name)?, arguments.join(", ")))
     }
 
     /// A type where there must be a value.
@@ -86,23 +100,22 @@ impl File<'_> {
         let item = |(at, of): (usize, &Type)| (format!("item{}", at + 1), of.clone());
         let fields: Vec<(String, Type)> = items.iter().enumerate().map(item).collect();
         let written = self.fields(&fields)?;
-        let types = written.iter().map(|(of, ..)| of.as_str()).collect::<Vec<_>>().join("And");
-        let letters = types.split(|c: char| !c.is_alphanumeric() && c != '_');
-        let name: String = letters.map(capital).collect();
+        let types = written.iter().map(|(of, _)| camel(of));
+        let name = types.collect::<Vec<_>>().join("And");
         if self.names.insert(name.clone()) {
-            self.declare("struct", &name, &written, "optional ");
+            self.declare("struct", &name, &written);
         }
         Ok(name)
     }
 
     fn named(&mut self, name: &str) -> Written {
-        if !self.names.insert(name.to_owned()) {
+        if !self.names.insert(checked(name)?.to_owned()) {
             return Ok(name.to_owned());
         }
         let declared = match self.types.definition(name) {
             Some(Definition::Struct(fields)) => {
                 let fields = self.fields(fields)?;
-                self.declare("struct", name, &fields, "optional ");
+                self.declare("struct", name, &fields);
                 Ok(name.to_owned())
             }
             Some(Definition::Enum(variants)) => self.enumeration(name, variants),
@@ -117,30 +130,42 @@ impl File<'_> {
     fn enumeration(&mut self, name: &str, variants: &[(String, Type)]) -> Written {
         let empty = variants.iter().filter(|(_, content)| *content == Type::Unit).count();
         if empty == variants.len() {
+            variants.iter().try_for_each(|(value, _)| checked(value).map(drop))?;
             let values = variants.iter().enumerate();
             let values = values.map(|(number, (value, _))| format!("    {value} = {number}\n"));
             let values: String = values.collect();
             let _ = writeln!(self.declared, "enum {name} {{\n{values}}}\n");
         } else if empty == 0 {
             let fields = self.fields(variants)?;
-            self.declare("union", name, &fields, "");
+            self.declare("union", name, &fields);
         } else {
             return Err(format!("some of {name}'s variants hold something, and some do not"));
         }
         Ok(name.to_owned())
     }
 
-    /// For each field its type and its name.
+    /// For each field its type, with what stands before it, and its name.
     fn fields(&mut self, fields: &[(String, Type)]) -> Result<Vec<(String, String)>, String> {
-        let field = |(name, of): &(String, Type)| Ok((self.written(of.present())?, name.clone()));
+        let field = |(name, of): &(String, Type)| {
+            let optional = if matches!(of, Type::Option(_)) { "optional " } else { "" };
+            let of = self.written(of.present())?;
+            Ok((format!("{optional}{of}"), checked(name)?.to_owned()))
+        };
         fields.iter().map(field).collect()
     }
 
-    fn declare(&mut self, kind: &str, name: &str, fields: &[(String, String)], optional: &str) {
-        let field = |(at, (of, name)): (usize, &(String, String))| {
-            format!("    {}: {optional}{of} {name}\n", at + 1)
-        };
-        let fields: String = fields.iter().enumerate().map(field).collect();
+    fn declare(&mut self, kind: &str, name: &str, fields: &[(String, String)]) {
+        let fields = fields.iter().enumerate();
+        let fields = fields.map(|(at, (of, name))| format!("    {}: {of} {name}\n", at + 1));
+        let fields: String = fields.collect();
         let _ = writeln!(self.declared, "{kind} {name} {{\n{fields}}}\n");
+    }
+}
+
+/// A name that can stand in a Thrift file.
+fn checked(name: &str) -> Result<&str, String> {
+    match RESERVED.split(' ').any(|word| word == name) {
+        true => Err(format!("{name} is a word of Thrift's own")),
+        false => identifier(name),
     }
 }

@@ -6,14 +6,14 @@ use ninestep::{Procedures, Value};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    pub x: i64,
-    pub y: i64,
-    pub label: Option<String>,
+pub(super) struct Point {
+    pub(super) x: i64,
+    pub(super) y: i64,
+    pub(super) label: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Color {
+pub(super) enum Color {
     Red,
     Green,
     Blue,
@@ -21,33 +21,33 @@ pub enum Color {
 
 /// Each holds something.
 #[derive(Serialize, Deserialize)]
-pub enum Figure {
+pub(super) enum Figure {
     Dot(Point),
     Square(f64),
 }
 
 /// Some hold something.
 #[derive(Deserialize)]
-pub enum Mixed {
+pub(super) enum Mixed {
     Nothing,
     Number(i64),
 }
 
 #[derive(Deserialize)]
-pub struct Tree {
-    pub value: u8,
-    pub children: Vec<Tree>,
+pub(super) struct Tree {
+    pub(super) value: u8,
+    pub(super) children: Vec<Tree>,
 }
 
 /// Something of every kind.
-pub fn procedures() -> Procedures {
+pub(super) fn procedures() -> Procedures {
     Procedures::new()
         .on_named("shift", &["point", "by"], |point: Point, by: i64| Point {
             x: point.x + by,
             ..point
         })
         .on("named", |name: String, points: Vec<Point>| (name, points))
-        .on_named("next", &["color"], |color: Color| match color {
+        .on_named("following", &["color"], |color: Color| match color {
             Color::Red => Color::Green,
             Color::Green => Color::Blue,
             Color::Blue => Color::Red,
