@@ -12,6 +12,8 @@ pub mod talk;
 pub mod environment;
 #[path = "peers/hprose.rs"]
 mod hprose;
+#[path = "peers/idl.rs"]
+mod idl;
 #[path = "peers/json_rpc.rs"]
 mod json_rpc;
 #[path = "peers/thrift.rs"]
