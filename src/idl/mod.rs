@@ -34,8 +34,6 @@ use crate::procedure::{Procedures, Signature};
 struct Method<'p> {
     name: &'p str,
     arguments: Vec<(String, Type)>,
-    /// Whether the arguments were registered with names.
-    is_named: bool,
     result: Type,
 }
 
@@ -66,8 +64,7 @@ fn method<'p>(
         "" => format!("argument{}", at + 1),
         name => name.to_owned(),
     });
-    let is_named = names().all(|name| !name.is_empty());
-    Ok(Method { name, arguments: called.zip(arguments).collect(), is_named, result })
+    Ok(Method { name, arguments: called.zip(arguments).collect(), result })
 }
 
 /// A procedure that a format cannot describe.

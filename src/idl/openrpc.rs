@@ -13,7 +13,7 @@ pub fn openrpc(procedures: &Procedures, title: &str) -> String {
     let (mut described, mut omitted) = (Vec::new(), Vec::new());
     for method in methods {
         match method {
-            Ok(method) => described.push(method_object(&method)),
+            Ok(method) => described.push(method_object(&method, procedures)),
             Err(Omitted { name, why }) => omitted.push(format!("{name} is left out: {why}.")),
         }
     }
@@ -30,14 +30,16 @@ pub fn openrpc(procedures: &Procedures, title: &str) -> String {
     format!("{document:#}\n")
 }
 
-fn method_object(method: &Method<'_>) -> Value {
+fn method_object(method: &Method<'_>, procedures: &Procedures) -> Value {
+    let arguments = procedures.signature(method.name).map(|signature| &*signature.arguments);
+    let is_named = arguments.unwrap_or_default().iter().all(|it| !it.name.is_empty());
     let parameter = |(name, of): &(String, Type)| {
         let is_required = !matches!(of, Type::Option(_));
         json!({ "name": name, "required": is_required, "schema": schema(of) })
     };
     json!({
         "name": method.name,
-        "paramStructure": if method.is_named { "either" } else { "by-position" },
+        "paramStructure": if is_named { "either" } else { "by-position" },
         "params": method.arguments.iter().map(parameter).collect::<Vec<_>>(),
         "result": { "name": "result", "schema": schema(&method.result) },
     })

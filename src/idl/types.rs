@@ -125,6 +125,9 @@ const MOST_TIMES: usize = 100;
 /// A type may hold itself, and one that must never ends.
 const MOST_OPEN: usize = 32;
 
+/// Names, and what they stand for.
+type Members = Vec<(String, Type)>;
+
 struct Probe<'p> {
     types: &'p mut Types,
     found: &'p mut Type,
@@ -160,7 +163,7 @@ impl Probe<'_> {
         &mut self,
         names: &[&'static str],
         visitor: V,
-    ) -> (Vec<(String, Type)>, Result<V::Value, Refused>) {
+    ) -> (Members, Result<V::Value, Refused>) {
         let mut found = vec![Type::Any; names.len()];
         let items = Items { types: self.types, open: self.open, found: found.iter_mut() };
         let value = visitor.visit_map(Fields { names: names.iter(), items });

@@ -33,6 +33,7 @@ Examples:
   ninestep serve                             a server, until Ctrl-C
   ninestep call 127.0.0.1:9000 add 10 5      one call to it, from another terminal
   ninestep trace --out trace.html add 10 5   the nine steps of a call, as a page
+  ninestep idl --format thrift               the demo services for other systems
   ninestep compare --quick                   threads or processes? a minute, and a report";
 
 #[derive(Subcommand)]
