@@ -96,6 +96,7 @@ mod http_wire;
 mod pending;
 mod wire;
 
+pub mod idl;
 pub mod procedure;
 mod server_stub;
 mod service;
