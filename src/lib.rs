@@ -91,6 +91,10 @@ mod steps;
 
 mod channel;
 mod client_stub;
+#[cfg(feature = "http2")]
+mod http2_wire;
+#[cfg(feature = "http")]
+mod http_calls;
 #[cfg(feature = "http")]
 mod http_wire;
 mod pending;
