@@ -16,6 +16,10 @@ pub mod environment;
 mod grpc;
 #[path = "peers/hprose.rs"]
 mod hprose;
+#[path = "peers/idl.rs"]
+mod idl;
+#[path = "peers/json_rpc.rs"]
+mod json_rpc;
 #[path = "peers/thrift.rs"]
 mod thrift;
 #[path = "peers/xml_rpc.rs"]
