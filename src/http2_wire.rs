@@ -158,7 +158,9 @@ impl Http2Wire {
         if !talk.http2.is_free() {
             return Err(Error::Closed { sent: false });
         }
-        talk.http2.ask(self.request(request)?, noted)
+        let request = self.request(request)?;
+        let asked = (request.uri().clone(), noted);
+        talk.http2.ask(request, asked)
     }
 
     fn request(&self, request: Request) -> Result<http::Request<Bytes>> {

@@ -98,9 +98,10 @@ impl HttpCalls {
         Ok(request)
     }
 
-    /// Step 8: hands the outcomes in a response to their calls.
+    /// Step 8: hands the outcomes in the response to a request at this path to their calls.
     pub(crate) fn deliver(
         &self,
+        path: &str,
         status: StatusCode,
         headers: &HeaderMap,
         body: &[u8],
@@ -122,7 +123,7 @@ impl HttpCalls {
             Err(ProtocolError::NoOutcome)
         } else {
             let status = status.as_u16();
-            let head = Some(Head { path: &self.path, headers, status, call });
+            let head = Some(Head { path, headers, status, call });
             let message = Message { bytes: body, head };
             self.protocol.unpack(message, &mut |arrived| match arrived {
                 Arrived::Outcome { id, outcome } => {

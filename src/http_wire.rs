@@ -270,7 +270,13 @@ impl Turn<'_> {
             Ok(None) => return false,
             Ok(Some((head, body))) => {
                 let calls = std::mem::take(&mut line.under_way);
-                self.wire.calls.deliver(head.status, &head.headers, &body, calls);
+                self.wire.calls.deliver(
+                    &self.wire.calls.path,
+                    head.status,
+                    &head.headers,
+                    &body,
+                    calls,
+                );
             }
             Err(why) => self.hang_up(&why),
         }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use http::Uri;
 use rustix::event::PollFlags;
 
 use crate::channel::Dial;
@@ -23,9 +24,12 @@ pub(crate) struct Line {
     pub(super) turns: (Sender<ReadBuffer>, Receiver<ReadBuffer>),
 }
 
-/// What is said on a connection. A notification is nobody's call.
+/// Where a call went, and whose it is; a notification is nobody's.
+type Asked = (Uri, Option<Noted>);
+
+/// What is said on a connection.
 pub(super) struct Talk {
-    pub(super) http2: Http2Client<Option<Noted>>,
+    pub(super) http2: Http2Client<Asked>,
     /// What goes out, and how much of it the operating system has taken.
     pub(super) output: Vec<u8>,
     sent: usize,
@@ -53,7 +57,7 @@ impl Line {
     /// Gives a call up, and tells the server so.
     pub(super) fn cancel(&self, id: u32) {
         let mut talk = lock(&self.talk);
-        talk.http2.cancel(|call| call.as_ref().is_some_and(|(noted, _)| *noted == id));
+        talk.http2.cancel(|(_, call)| call.as_ref().is_some_and(|(noted, _)| *noted == id));
         // Whoever uses the connection next learns if it broke.
         let _ = talk.send_some(&self.connection);
     }
@@ -62,7 +66,7 @@ impl Line {
     pub(super) fn end(&self, why: &Error) {
         // Whoever is blocked in a read on another thread is to learn of it too.
         self.connection.shut_down();
-        let calls: Vec<_> = lock(&self.talk).http2.end().flatten().collect();
+        let calls: Vec<_> = lock(&self.talk).http2.end().filter_map(|(_, call)| call).collect();
         calls.iter().for_each(|(_, slot)| slot.fail(why.clone()));
     }
 }
@@ -135,10 +139,11 @@ impl Turn {
         };
         let sent = talk.send_some(&self.line.connection);
         drop(talk);
-        for (call, response) in answered {
+        for ((uri, call), response) in answered {
             match (call, response) {
                 (call, Ok(it)) => {
-                    calls.deliver(it.status, &it.headers, &it.body, call.into_iter().collect());
+                    let call = call.into_iter().collect();
+                    calls.deliver(uri.path(), it.status, &it.headers, &it.body, call);
                 }
                 (Some((_, slot)), Err(why)) => slot.fail(why),
                 (None, Err(why)) => log::debug!("a notification was refused: {why}"),

@@ -59,7 +59,7 @@ pub enum Version {
 /// What stood before a message's body.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
-    /// The path that was asked for, on a server.
+    /// The path that was asked for.
     pub path: &'a str,
     /// The headers; on a client the trailers too, which count more.
     pub headers: &'a HeaderMap,
