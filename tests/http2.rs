@@ -360,7 +360,7 @@ fn a_ping_is_answered() {
         let mut frames = Frames::greeted(server.address());
         frames.send(&frame(kind::PING, 0, 0, b"12345678"));
         let pong = loop {
-            let next = frames.next().unwrap();
+            let next = frames.next_frame().unwrap();
             if next.kind == kind::PING {
                 break next;
             }
@@ -421,7 +421,7 @@ fn a_client_that_makes_no_room_is_not_worked_for() {
         eventually("the first calls", || count.load(Ordering::SeqCst) == 12);
         is_served(&mut Frames::greeted(server.address()), 1);
         frames.send(&calls(12..32));
-        while frames.next().is_some() {}
+        while frames.next_frame().is_some() {}
         assert!(count.load(Ordering::SeqCst) < 32, "{count:?}");
     });
 }

@@ -326,12 +326,12 @@ fn a_server_that_breaks_the_rules_is_left() {
             |frames| {
                 asked(frames).unwrap();
                 frames.send(&frame(kind::DATA, 0, 7, b"x"));
-                while frames.next().is_some() {}
+                while frames.next_frame().is_some() {}
             },
             |frames| {
                 asked(frames).unwrap();
                 frames.send(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-                while frames.next().is_some() {}
+                while frames.next_frame().is_some() {}
             },
             answer_all,
         ]);

@@ -269,7 +269,7 @@ impl Frames {
     }
 
     /// The next frame; nothing at the end of the connection, however rude it is.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn next_frame(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         match self.0.read(&mut head[..1]) {
             Ok(0) => return None,
@@ -292,7 +292,7 @@ impl Frames {
     /// The same; nothing at the end.
     pub fn next_news(&mut self) -> Option<Frame> {
         loop {
-            let frame = self.next()?;
+            let frame = self.next_frame()?;
             if let kind::DATA | kind::HEADERS | kind::RESET | kind::GOAWAY = frame.kind {
                 return Some(frame);
             }
