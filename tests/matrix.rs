@@ -7,6 +7,7 @@ pub mod support;
 use std::collections::HashSet;
 use std::time::Duration;
 
+use ninestep::protocol::grpc::Grpc;
 use ninestep::protocol::hprose::Hprose;
 use ninestep::protocol::json_rpc::JsonRpc;
 use ninestep::protocol::thrift::Thrift;
@@ -89,7 +90,7 @@ struct Protocol {
     options: &'static [&'static str],
 }
 
-const PROTOCOLS: [Protocol; 6] = [
+const PROTOCOLS: [Protocol; 7] = [
     Protocol {
         name: "native",
         speaks: |channel| channel,
@@ -143,6 +144,15 @@ const PROTOCOLS: [Protocol; 6] = [
         mixes: false,
         has_codes: true,
         options: &["--idl", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/demo.thrift")],
+    },
+    Protocol {
+        name: "grpc",
+        speaks: |channel| channel.protocol(Grpc::service("Demo")),
+        has_bytes: true,
+        has_names: false,
+        mixes: false,
+        has_codes: true,
+        options: &[],
     },
 ];
 
@@ -198,7 +208,7 @@ fn calls_are_answered() {
             let by_name = Value::Map(vec![b, a]);
             assert_eq!(stub.call::<i64>("subtract", by_name).unwrap(), 5, "{name}");
         }
-        let mut value = Value::List(vec![Value::from("\"ü\"")]);
+        let mut value = Value::List(vec![Value::from("\"ü\""), Value::from("")]);
         if protocol.mixes {
             value = Value::List(vec![Value::Null, value, Value::Float(0.5)]);
         }

@@ -52,12 +52,16 @@ impl<C> Http2Client<C> {
     const STREAM_WINDOW: u32 = 1 << 20;
     /// The same for all responses together.
     const WINDOW: u32 = 16 << 20;
+    /// Calls at once before the server has said how many it takes. No server should take fewer
+    /// (RFC 9113, section 6.5.2).
+    const FIRST_STREAMS: usize = 100;
 
     pub(crate) fn new(max_message: usize) -> Result<Http2Client<C>> {
         let (pipe, driver) = (Pipe::default(), Driver::new());
         let mut builder = Builder::new();
         builder
             .enable_push(false)
+            .initial_max_send_streams(Http2Client::<C>::FIRST_STREAMS)
             .max_header_list_size(MAX_HEADERS)
             .initial_window_size(Http2Client::<C>::STREAM_WINDOW)
             .initial_connection_window_size(Http2Client::<C>::WINDOW);
