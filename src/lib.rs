@@ -91,11 +91,16 @@ mod steps;
 
 mod channel;
 mod client_stub;
+#[cfg(feature = "http2")]
+mod http2_wire;
+#[cfg(feature = "http")]
+mod http_calls;
 #[cfg(feature = "http")]
 mod http_wire;
 mod pending;
 mod wire;
 
+pub mod idl;
 pub mod procedure;
 mod server_stub;
 mod service;

@@ -15,6 +15,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde::ser::Serialize;
 
+use crate::idl::{Type, Types};
 use crate::message::{Fault, Outcome, Packed};
 
 /// The procedures that a server offers, by name.
@@ -110,6 +111,13 @@ impl Procedures {
     /// What a procedure takes and returns.
     pub fn signature(&self, name: &str) -> Option<&Signature> {
         self.by_name.get(name).map(|registered| &registered.signature)
+    }
+
+    /// What every procedure's arguments are made of, as their types say; the structs and enums
+    /// among them are added to `types`. A procedure that takes all arguments as one value has one.
+    pub fn argument_types(&self, types: &mut Types) -> Vec<(&str, Vec<Type>)> {
+        let all = self.by_name.iter();
+        all.map(|(name, it)| (name.as_str(), it.procedure.argument_types(types))).collect()
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Registered> {
@@ -224,6 +232,9 @@ pub(crate) enum Stage<'a> {
 
 /// A procedure whose types are hidden behind packed arguments.
 trait Procedure: Send + Sync {
+    /// What its arguments are made of.
+    fn argument_types(&self, types: &mut Types) -> Vec<Type>;
+
     /// Tells [`Stage::Unpacked`], runs, tells [`Stage::Returned`]. Fails, without running, if the
     /// arguments do not fit.
     fn invoke(
@@ -240,6 +251,10 @@ struct Typed<H, Marker> {
 }
 
 impl<Marker, H: Handler<Marker>> Procedure for Typed<H, Marker> {
+    fn argument_types(&self, types: &mut Types) -> Vec<Type> {
+        H::argument_types(types)
+    }
+
     fn invoke(
         &self,
         arguments: Packed<'_, '_>,
@@ -260,6 +275,10 @@ where
     T: DeserializeOwned,
     R: Returns<Marker>,
 {
+    fn argument_types(&self, types: &mut Types) -> Vec<Type> {
+        vec![types.of::<T>()]
+    }
+
     fn invoke(
         &self,
         arguments: Packed<'_, '_>,
@@ -279,7 +298,7 @@ pub struct Teller<'a>(&'a mut dyn FnMut(Stage<'_>));
 ///
 /// `Marker` exists for the compiler alone: it keeps closures of different shapes apart. The calls
 /// come in this order: [`signature`](Handler::signature) once, [`handle`](Handler::handle) for
-/// each call.
+/// each call; [`argument_types`](Handler::argument_types) when somebody asks.
 #[diagnostic::on_unimplemented(
     message = "this cannot be a procedure",
     note = "a procedure is a `Fn` closure of up to eight arguments that implement `serde::Deserialize`",
@@ -291,6 +310,9 @@ pub trait Handler<Marker>: Send + Sync + 'static {
 
     /// What it takes and returns.
     fn signature(names: &'static [&'static str]) -> Signature;
+
+    /// What its arguments are made of.
+    fn argument_types(types: &mut Types) -> Vec<Type>;
 
     /// Unpacks the arguments, runs the closure and reports its outcome.
     ///
@@ -457,6 +479,10 @@ macro_rules! handlers {
                     .map(|(index, type_name)| Argument { name: name(index), type_name })
                     .collect();
                 Signature { arguments, returns: R::type_name() }
+            }
+
+            fn argument_types(_types: &mut Types) -> Vec<Type> {
+                vec![$(_types.of::<$T>()),*]
             }
 
             fn handle(

@@ -59,14 +59,46 @@ fn held() -> (usize, usize) {
     (descriptors, children_of(std::process::id()).len())
 }
 
+/// Experiments in which nothing happened within 50 ms, or somebody who shares no thread was held up:
+/// other tests had the cores.
+fn disturbed(results: &Results) -> Vec<String> {
+    const RATES: [(&str, &str); 4] = [
+        ("connections", "connections"),
+        ("clients", "calls"),
+        ("compute", "calls"),
+        ("large-messages", "throughput"),
+    ];
+    let of_all = |name: &str, quantity: &str| {
+        STRATEGIES.map(|strategy| median(results, name, strategy, quantity))
+    };
+    let is_low = |name: &str, quantity: &str| of_all(name, quantity).iter().any(|it| *it <= 0.0);
+    let low = RATES.iter().filter(|(name, quantity)| is_low(name, quantity));
+    let mut names: Vec<String> = low.map(|(name, _)| (*name).to_owned()).collect();
+    let [_, thread, _, fork, spawn, _] = of_all("slow-client", "calls held up");
+    let first = &points(experiment(results, "slow-client"), "thread-pool")[0].values[2];
+    if [thread, fork, spawn, first.median].iter().any(|held_up| *held_up > 40.0) {
+        names.push("slow-client".to_owned());
+    }
+    names
+}
+
 #[test]
 fn every_experiment_yields_sane_points_and_leaves_nothing_behind() {
     let _alone = alone();
     let before = held();
     let mut progress = Vec::new();
-    let results = glance(&EXPERIMENTS).run(&mut |now| {
+    let mut results = glance(&EXPERIMENTS).run(&mut |now| {
         progress.push((now.experiment.to_owned(), now.done, now.of));
     });
+    // What the machine was too busy for is measured once more, and once again.
+    for _ in 0..2 {
+        let names = disturbed(&results);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for again in glance(&names).run(&mut |_| {}).experiments {
+            let it = results.experiments.iter_mut().find(|it| it.name == again.name);
+            *it.unwrap() = again;
+        }
+    }
     assert_eq!(held(), before, "(descriptors, processes)");
     assert!(results.complete && results.quick && results.survival.is_none());
 

@@ -12,6 +12,10 @@ pub mod talk;
 pub mod environment;
 #[path = "peers/hprose.rs"]
 mod hprose;
+#[path = "peers/idl.rs"]
+mod idl;
+#[path = "peers/json_rpc.rs"]
+mod json_rpc;
 #[path = "peers/thrift.rs"]
 mod thrift;
 #[path = "peers/xml_rpc.rs"]

@@ -155,8 +155,9 @@ impl Threads {
     /// This thread, and ctrlc's if it is there.
     fn allowed() -> Result<Threads> {
         let uncountable = |error: io::Error| StrategyError::CannotCountThreads(error.to_string());
-        // A thread that has only just started still bears the name of the thread that started it.
-        let patience = Instant::now() + Duration::from_millis(100);
+        // A thread that has only just started still bears the name of the thread that started it,
+        // on a busy machine for a while.
+        let patience = Instant::now() + Duration::from_secs(2);
         loop {
             let others = Threads::others().map_err(uncountable)?;
             if others.is_empty() {

@@ -13,6 +13,7 @@ mod machine;
 mod memory;
 mod observed;
 mod ours;
+mod plans;
 mod process;
 mod raw;
 mod stops;
@@ -22,7 +23,8 @@ use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
-use compare::Plan;
+use rustix::process::{Signal, set_parent_process_death_signal};
+
 use table::Row;
 
 /// What every part of the benchmark returns: a failure is printed in its row.
@@ -49,18 +51,21 @@ impl Size {
 type Part = (&'static str, fn(Size) -> Vec<Row>);
 
 const PARTS: [Part; 11] = [
-    ("lone", |size| compare::rows(&Plan::LONE, size)),
-    ("shared", |size| compare::rows(&Plan::SHARED, size)),
-    ("many", |size| compare::rows(&Plan::MANY, size)),
+    ("lone", |size| compare::rows(&plans::LONE, size.rounds)),
+    ("shared", |size| compare::rows(&plans::SHARED, size.rounds)),
+    ("many", |size| compare::rows(&plans::MANY, size.rounds)),
     ("flight", |size| {
-        [Plan::BATCH, Plan::FLIGHT].iter().flat_map(|plan| compare::rows(plan, size)).collect()
+        [plans::BATCH, plans::FLIGHT]
+            .iter()
+            .flat_map(|plan| compare::rows(plan, size.rounds))
+            .collect()
     }),
-    ("mib", |size| compare::rows(&Plan::MIB, size)),
-    ("connect", |size| compare::rows(&Plan::CONNECT, size)),
-    ("fork", |size| compare::rows(&Plan::FORK, size)),
+    ("mib", |size| compare::rows(&plans::MIB, size.rounds)),
+    ("connect", |size| compare::rows(&plans::CONNECT, size.rounds)),
+    ("fork", |size| compare::rows(&plans::FORK, size.rounds)),
     ("pool", |size| {
-        let plans = [Plan::POOL_CALLS, Plan::POOL_CONNECTIONS];
-        plans.iter().flat_map(|plan| compare::rows(plan, size)).collect()
+        let plans = [plans::POOL_CALLS, plans::POOL_CONNECTIONS];
+        plans.iter().flat_map(|plan| compare::rows(plan, size.rounds)).collect()
     }),
     ("memory", |_| memory::rows()),
     ("stops", stops::rows),
@@ -71,7 +76,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if let [ROLE, role @ ..] = &words[..] {
-        return match process::play(role) {
+        return match play(role) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{}: {error}", words.join(" "));
@@ -94,6 +99,32 @@ fn main() -> ExitCode {
             eprintln!("{why}\ncargo bench -- [--full] [--only NAME]; names: {}", names.join(", "));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What a process of this benchmark does, as its arguments say it: `serve WHAT CORE`,
+/// `raw-serve WHAT CORE`, `client WORK CORE ADDRESS` or `stoppable STRATEGY FILE`.
+fn play(role: &[&str]) -> Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    machine::raise_descriptor_limit()?;
+    match *role {
+        ["serve", what, core] => {
+            machine::pin(core.parse()?)?;
+            ours::serve(what)
+        }
+        ["raw-serve", what, core] => {
+            machine::pin(core.parse()?)?;
+            raw::serve(what)
+        }
+        ["client", work, core, address] => {
+            machine::pin(core.parse()?)?;
+            match work.strip_prefix("raw-") {
+                Some(work) => raw::client(work, address.parse()?),
+                None => ours::client(work, address),
+            }
+        }
+        ["stoppable", strategy, file] => stops::serve(strategy, file),
+        _ => Err("no such role".into()),
     }
 }
 

@@ -6,114 +6,27 @@ use std::time::{Duration, Instant};
 
 use crate::process::Process;
 use crate::table::Row;
-use crate::{Result, Size, machine};
+use crate::{Result, machine};
 
 /// Calls between two looks at the clock, for those that make one call at a time.
 pub(crate) const LONE_CALLS: usize = 16;
-/// Calls under way at once on one connection.
-pub(crate) const IN_FLIGHT: usize = 128;
 /// How long one turn takes.
-const TURN: Duration = Duration::from_millis(200);
+pub(crate) const TURN: Duration = Duration::from_millis(200);
 /// What a client does before it measures.
-const WARM_UP: Duration = Duration::from_millis(30);
-/// Connections of one turn. Each leaves a port in TIME_WAIT, and a server has one turn only, so
-/// that the kernel's search for free ports is not what is measured.
-const CONNECTIONS: usize = 1_500;
-
+pub(crate) const WARM_UP: Duration = Duration::from_millis(30);
 /// Something to compare.
 pub(crate) struct Plan {
-    work: &'static str,
+    pub(crate) work: &'static str,
     /// The role of the server, and the work of the client.
-    ours: [&'static str; 3],
-    other: [&'static str; 3],
-    least: f64,
+    pub(crate) ours: [&'static str; 3],
+    pub(crate) other: [&'static str; 3],
+    pub(crate) least: f64,
     /// Whether the target is meant for one core too. Where raw TCP sends 128 requests at once
     /// there, it does next to nothing for each, and has nothing to wait for.
-    least_on_one_core: bool,
-    unit: &'static str,
+    pub(crate) least_on_one_core: bool,
+    pub(crate) unit: &'static str,
     /// Whether every turn has a server of its own.
-    new_server: bool,
-}
-
-impl Plan {
-    pub(crate) const LONE: Plan = Plan {
-        work: "one call at a time",
-        ours: ["serve", "thread", "lone"],
-        other: ["raw-serve", "thread", "raw-lone"],
-        least: 0.93,
-        least_on_one_core: true,
-        unit: "calls/s",
-        new_server: false,
-    };
-    /// The other is ninestep as well, with one thread.
-    pub(crate) const SHARED: Plan = Plan {
-        work: "8 threads share a stub (against 1)",
-        ours: ["serve", "thread", "shared"],
-        other: ["serve", "thread", "lone"],
-        least: 1.0,
-        ..Plan::LONE
-    };
-    pub(crate) const MANY: Plan = Plan {
-        work: "64 connections",
-        ours: ["serve", "thread", "many"],
-        other: ["raw-serve", "thread", "raw-many"],
-        least: 0.9,
-        ..Plan::LONE
-    };
-    pub(crate) const BATCH: Plan = Plan {
-        work: "128 in flight, explicit batch",
-        ours: ["serve", "thread", "batch"],
-        other: ["raw-serve", "thread", "raw-batch"],
-        least: 0.4,
-        least_on_one_core: false,
-        ..Plan::LONE
-    };
-    pub(crate) const FLIGHT: Plan = Plan {
-        work: "128 in flight, each sent on its own",
-        ours: ["serve", "thread", "flight"],
-        least: 0.05,
-        ..Plan::BATCH
-    };
-    /// The raw server reads the whole message before it sends it back, as an RPC must.
-    pub(crate) const MIB: Plan = Plan {
-        work: "1 MiB echoed",
-        ours: ["serve", "thread", "mib"],
-        other: ["raw-serve", "mib", "raw-mib"],
-        least: 0.8,
-        ..Plan::LONE
-    };
-    pub(crate) const CONNECT: Plan = Plan {
-        work: "connect, call, close: thread",
-        ours: ["serve", "thread", "connect"],
-        other: ["raw-serve", "thread", "raw-connect"],
-        least: 0.9,
-        least_on_one_core: true,
-        unit: "connections/s",
-        new_server: true,
-    };
-    /// Neither server has a second thread.
-    pub(crate) const FORK: Plan = Plan {
-        work: "connect, call, close: fork",
-        ours: ["serve", "fork", "connect"],
-        other: ["raw-serve", "fork", "raw-connect"],
-        ..Plan::CONNECT
-    };
-    /// Both are ninestep.
-    pub(crate) const POOL_CALLS: Plan = Plan {
-        work: "process pool (against thread pool)",
-        ours: ["serve", "process-pool", "lone"],
-        other: ["serve", "thread-pool", "lone"],
-        least: 0.9,
-        ..Plan::LONE
-    };
-    /// Both are ninestep.
-    pub(crate) const POOL_CONNECTIONS: Plan = Plan {
-        work: "connect, call, close: process pool (against thread)",
-        ours: ["serve", "process-pool", "connect"],
-        other: ["serve", "thread", "connect"],
-        least: 1.0,
-        ..Plan::CONNECT
-    };
+    pub(crate) new_server: bool,
 }
 
 /// Where the processes run.
@@ -137,17 +50,17 @@ impl Cores {
 }
 
 /// Client and server on one core, and on one each.
-pub(crate) fn rows(plan: &Plan, size: Size) -> Vec<Row> {
+pub(crate) fn rows(plan: &Plan, rounds: usize) -> Vec<Row> {
     match Cores::choices() {
-        Ok(choices) => choices.into_iter().map(|cores| plan.row(cores, size)).collect(),
+        Ok(choices) => choices.into_iter().map(|cores| plan.row(cores, rounds)).collect(),
         Err(error) => vec![Row::failed(plan.work, error.to_string())],
     }
 }
 
 impl Plan {
-    fn row(&self, cores: Cores, size: Size) -> Row {
+    fn row(&self, cores: Cores, rounds: usize) -> Row {
         let work = format!("{}, {}", self.work, cores.name);
-        match self.compare(cores, size) {
+        match self.compare(cores, rounds) {
             Ok(Comparison { ratio, ours, other }) => {
                 let measured =
                     format!("{:.3} ({:.3}..{:.3})", ratio.median, ratio.least, ratio.most);
@@ -163,11 +76,11 @@ impl Plan {
         }
     }
 
-    fn compare(&self, cores: Cores, size: Size) -> Result<Comparison> {
+    fn compare(&self, cores: Cores, rounds: usize) -> Result<Comparison> {
         let mut ours = Contestant::new(self.ours, cores, self.new_server);
         let mut other = Contestant::new(self.other, cores, self.new_server);
         let (mut our_rates, mut other_rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..size.rounds {
+        for round in 0..rounds {
             // Who begins changes, in case it matters.
             let (ours, other) = if round % 2 == 0 {
                 let ours = ours.turn()?;
@@ -247,20 +160,12 @@ impl Contestant {
 }
 
 /// What a client process measures.
-fn client_rate(work: &str, core: usize, address: &str) -> Result<f64> {
+pub(crate) fn client_rate(work: &str, core: usize, address: &str) -> Result<f64> {
     let mut client = Process::start(&["client", work, &core.to_string(), address])?;
     let rate = client.answer()?.parse()?;
     client.line()?;
     client.ended()?;
     Ok(rate)
-}
-
-/// The rate of a client and a server of ours on one core.
-pub(crate) fn rate_on_one_core(work: &str) -> Result<f64> {
-    let core = *machine::cores()?.first().ok_or("no core")?;
-    let mut server = Process::start(&["serve", "thread", &core.to_string()])?;
-    let address = server.answer()?;
-    client_rate(work, core, &address)
 }
 
 /// How often per second `once` does `calls` calls, counted by the call.
@@ -318,12 +223,4 @@ pub(crate) fn rate_of_threads<F: FnMut() -> Result<()>>(
             .map(|thread| thread.join().unwrap_or_else(|_| Err("a client thread panicked".into())));
         rates.sum()
     })
-}
-
-/// How often per second a connection is made, used and closed.
-pub(crate) fn rate_of_connections(mut once: impl FnMut() -> Result<()>) -> Result<f64> {
-    (0..CONNECTIONS / 10).try_for_each(|_| once())?;
-    let start = Instant::now();
-    (0..CONNECTIONS).try_for_each(|_| once())?;
-    Ok(CONNECTIONS as f64 / start.elapsed().as_secs_f64())
 }

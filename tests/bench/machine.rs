@@ -51,32 +51,9 @@ pub(crate) fn resident(process: u32) -> Result<u64> {
     kib(&fs::read_to_string(format!("/proc/{process}/status"))?, "VmRSS:")
 }
 
-/// The memory of a process in KiB, where what several processes share is divided between them.
-pub(crate) fn proportional(process: u32) -> Result<u64> {
-    kib(&fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?, "Pss:")
-}
-
-fn kib(text: &str, name: &str) -> Result<u64> {
+/// One line of such a file.
+pub(crate) fn kib(text: &str, name: &str) -> Result<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name));
     let value = value.ok_or_else(|| format!("there is no {name} for the process"))?;
     Ok(value.trim().trim_end_matches(" kB").parse()?)
-}
-
-/// The processes whose parent this one is.
-pub(crate) fn children(of: u32) -> Result<Vec<u32>> {
-    let mut children = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let entry = entry?;
-        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        // A process that has ended meanwhile is nobody's child any more.
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // The name stands in parentheses and may hold anything; state and parent follow it.
-        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split(' ').nth(2));
-        if parent.and_then(|parent| parent.parse().ok()) == Some(of) {
-            children.push(process);
-        }
-    }
-    Ok(children)
 }

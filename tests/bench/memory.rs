@@ -1,5 +1,6 @@
 //! What an idle connection costs its server in memory.
 
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -53,11 +54,11 @@ fn forked() -> Result<(f64, String)> {
     let (server, address) = serve("fork")?;
     let stubs = connected(&address, CONNECTIONS)?;
     thread::sleep(IDLE);
-    let children = machine::children(server.id())?;
+    let children = children(server.id())?;
     if children.len() != stubs.len() {
         return Err(format!("{} children for {} connections", children.len(), stubs.len()).into());
     }
-    let sizes = children.iter().map(|child| machine::proportional(*child));
+    let sizes = children.iter().map(|child| proportional(*child));
     let sum: u64 = sizes.sum::<Result<u64>>()?;
     still_answered(&stubs)?;
     let each = sum as f64 / f64::from(CONNECTIONS);
@@ -86,4 +87,28 @@ fn still_answered(stubs: &[ClientStub]) -> Result<()> {
         let sum: i64 = stub.call("add", (10_i64, 5_i64))?;
         if sum == 15 { Ok(()) } else { Err("a wrong result".into()) }
     })
+}
+
+/// The memory of a process in KiB, where what several processes share is divided between them.
+fn proportional(process: u32) -> Result<u64> {
+    machine::kib(&fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?, "Pss:")
+}
+
+/// The processes whose parent this one is.
+fn children(of: u32) -> Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // A process that has ended meanwhile is nobody's child any more.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // The name stands in parentheses and may hold anything; state and parent follow it.
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split(' ').nth(2));
+        if parent.and_then(|parent| parent.parse().ok()) == Some(of) {
+            children.push(process);
+        }
+    }
+    Ok(children)
 }

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use ninestep::{LOG_TARGET, Observer};
 
+use crate::process::Process;
 use crate::table::Row;
-use crate::{Result, Size, compare};
+use crate::{Result, Size, compare, machine};
 
 pub(crate) fn rows(size: Size) -> Vec<Row> {
     let work = "steps that nobody watches";
@@ -41,7 +42,15 @@ fn cost(size: Size) -> Result<(f64, f64)> {
             black_box(told);
         }
         checks.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(TIMES));
-        calls.push(1e9 / compare::rate_on_one_core("batch")?);
+        calls.push(1e9 / rate_on_one_core("batch")?);
     }
     Ok((compare::Spread::of(checks)?.median, compare::Spread::of(calls)?.least))
+}
+
+/// The rate of a client and a server of ours on one core.
+fn rate_on_one_core(work: &str) -> Result<f64> {
+    let core = *machine::cores()?.first().ok_or("no core")?;
+    let mut server = Process::start(&["serve", "thread", &core.to_string()])?;
+    let address = server.answer()?;
+    compare::client_rate(work, core, &address)
 }

@@ -7,7 +7,8 @@ use ninestep::{
 use serde_bytes::{ByteBuf, Bytes};
 
 use crate::Result;
-use crate::compare::{self, IN_FLIGHT, LONE_CALLS};
+use crate::compare::{self, LONE_CALLS};
+use crate::plans::{self, IN_FLIGHT};
 
 /// What is echoed.
 pub(crate) fn mib() -> ByteBuf {
@@ -63,7 +64,7 @@ pub(crate) fn client(work: &str, address: &str) -> Result<()> {
                 check(back.len() == mib.len())
             })
         }
-        "connect" => compare::rate_of_connections(|| {
+        "connect" => plans::rate_of_connections(|| {
             let sum: i64 = stub()?.call("add", (10_i64, 5_i64))?;
             check(sum == 15)
         }),

@@ -6,35 +6,8 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
-use crate::{ROLE, Result, machine, ours, raw, stops};
-
-/// What a process of this benchmark does, as its arguments say it: `serve WHAT CORE`,
-/// `raw-serve WHAT CORE`, `client WORK CORE ADDRESS` or `stoppable STRATEGY FILE`.
-pub(crate) fn play(role: &[&str]) -> Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    machine::raise_descriptor_limit()?;
-    match *role {
-        ["serve", what, core] => {
-            machine::pin(core.parse()?)?;
-            ours::serve(what)
-        }
-        ["raw-serve", what, core] => {
-            machine::pin(core.parse()?)?;
-            raw::serve(what)
-        }
-        ["client", work, core, address] => {
-            machine::pin(core.parse()?)?;
-            match work.strip_prefix("raw-") {
-                Some(work) => raw::client(work, address.parse()?),
-                None => ours::client(work, address),
-            }
-        }
-        ["stoppable", strategy, file] => stops::serve(strategy, file),
-        _ => Err("no such role".into()),
-    }
-}
+use crate::{ROLE, Result};
 
 /// A process that the benchmark started. It is killed, if need be, and waited for in the end.
 pub(crate) struct Process {
@@ -77,11 +50,6 @@ impl Process {
     /// As [`line`](Process::line), from a process that has something to say.
     pub(crate) fn answer(&mut self) -> Result<String> {
         Ok(self.line()?.ok_or("the process ended without an answer")?)
-    }
-
-    pub(crate) fn terminate(&self) -> Result<()> {
-        let id = Pid::from_raw(i32::try_from(self.id())?).ok_or("a process without an id")?;
-        Ok(kill_process(id, Signal::TERM)?)
     }
 
     /// Waits for the process that has closed its output.

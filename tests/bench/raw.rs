@@ -8,7 +8,8 @@ use ninestep::protocol::native::frame;
 use ninestep::protocol::native::{self, Native};
 use ninestep::protocol::{Outgoing, Protocol, Request};
 
-use crate::compare::{self, IN_FLIGHT, LONE_CALLS};
+use crate::compare::{self, LONE_CALLS};
+use crate::plans::{self, IN_FLIGHT};
 use crate::{Result, fork, ours};
 
 /// The bytes of an exchange.
@@ -116,7 +117,7 @@ pub(crate) fn client(work: &str, address: SocketAddr) -> Result<()> {
                 Ok(stream.read_exact(&mut message[..reply])?)
             })
         }
-        "connect" => compare::rate_of_connections(|| {
+        "connect" => plans::rate_of_connections(|| {
             let mut stream = connect(address)?;
             stream.write_all(&[0; REQUEST])?;
             Ok(stream.read_exact(&mut [0; REPLY])?)

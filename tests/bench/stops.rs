@@ -18,6 +18,7 @@ use ninestep::{
     Channel, ClientStub, Error, Fault, ForkPerConnection, PendingCall, Procedures, ProcessPool,
     Server, SingleThreaded, SpawnPerConnection, Strategy, ThreadPerConnection, ThreadPool,
 };
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::process::Process;
 use crate::table::Row;
@@ -125,6 +126,11 @@ pub(crate) fn serve(strategy: &str, file: &str) -> Result<()> {
     Ok(server.run(strategy)?)
 }
 
+fn terminate(server: &Process) -> Result<()> {
+    let id = Pid::from_raw(i32::try_from(server.id())?).ok_or("a process without an id")?;
+    Ok(kill_process(id, Signal::TERM)?)
+}
+
 /// Starts a server, loads it, stops it.
 fn stop(strategy: &str, round: usize) -> Result<Tally> {
     let executed = Executed::new()?;
@@ -146,7 +152,7 @@ fn stop(strategy: &str, round: usize) -> Result<Tally> {
         drop(ready);
         let under_load = readies.iter().take(clients).count() == clients;
         let start = Instant::now();
-        server.terminate()?;
+        terminate(&server)?;
         let ended = server.line();
         let longest = start.elapsed();
         let tallies = loads

@@ -3,6 +3,7 @@
 
 mod call;
 mod compare;
+mod idl;
 mod json_lines;
 mod protocol;
 mod serve;
@@ -32,6 +33,7 @@ Examples:
   ninestep serve                             a server, until Ctrl-C
   ninestep call 127.0.0.1:9000 add 10 5      one call to it, from another terminal
   ninestep trace --out trace.html add 10 5   the nine steps of a call, as a page
+  ninestep idl --format thrift               the demo services for other systems
   ninestep compare --quick                   threads or processes? a minute, and a report";
 
 #[derive(Subcommand)]
@@ -42,6 +44,8 @@ enum Command {
     Call(call::Call),
     /// Make one call between two processes and show its nine steps, on request as a page.
     Trace(trace::TraceCall),
+    /// Print the demo services' description: a Thrift file, a .proto, an OpenRPC document.
+    Idl(idl::Idl),
     /// Measure the server strategies side by side, on this machine.
     Compare(compare::Compare),
 }
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(serve)) => serve.run(),
         Some(Command::Call(call)) => call.run(),
         Some(Command::Trace(trace)) => trace.run(),
+        Some(Command::Idl(idl)) => idl.run(),
         Some(Command::Compare(compare)) => compare.run(),
     }
 }

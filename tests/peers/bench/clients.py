@@ -1,0 +1,50 @@
+"""The tutorials' clients, one call at a time: prints calls per second.
+
+    clients.py SYSTEM ADDR WARM_UP TIME           both times in seconds
+"""
+import pathlib
+import sys
+import time
+
+
+def thrift(address):
+    import thriftpy2
+    from thriftpy2.rpc import make_client
+    host, port = address.split(':')
+    file = pathlib.Path(__file__).parents[1] / 'thrift' / 'foo.thrift'
+    foo = thriftpy2.load(str(file), module_name='foo_thrift')
+    client = make_client(foo.PingPong, host, int(port))
+    return client.ping, 'pong'
+
+
+def json_rpc(address):
+    from jsonrpclib import Server
+    client = Server('http://' + address)
+    return lambda: client.add(10, 5), 15
+
+
+def xml_rpc(address):
+    from xmlrpc.client import ServerProxy
+    client = ServerProxy('http://' + address, allow_none=True)
+    return lambda: client.sayHi('phyger'), 'Hi phyger!'
+
+
+def hprose(address):
+    from hprose import HttpClient
+    client = HttpClient('http://' + address + '/')
+    # Its tutorial has another greeting than the others.
+    return lambda: client.sayHi('phyger').replace(',', ' '), 'Hi phyger!'
+
+
+def rate(call, expected, seconds):
+    start, calls = time.perf_counter(), 0
+    while (passed := time.perf_counter() - start) < seconds:
+        assert call() == expected
+        calls += 1
+    return calls / passed
+
+
+system, address, *times = sys.argv[1:]
+call, expected = globals()[system](address)
+rates = [rate(call, expected, float(seconds)) for seconds in times]
+print(rates[-1], flush=True)

@@ -1,0 +1,206 @@
+//! Measures ninestep against other RPC systems, each with its own client and its own server, and
+//! the tutorials' Python clients against our servers and against Python's:
+//!
+//! ```console
+//! $ cargo run --release --manifest-path tests/peers/bench/Cargo.toml
+//! $ cargo run --release --manifest-path tests/peers/bench/Cargo.toml -- --full
+//! $ cargo run --release --manifest-path tests/peers/bench/Cargo.toml -- --only thrift
+//! ```
+//!
+//! It measures as `cargo bench` does, with the same code: processes that are pinned to cores and
+//! take turns, and the median of the ratios of two neighbouring turns.
+
+mod apache;
+mod json_rpsee;
+mod memory;
+mod ours;
+mod python;
+
+#[path = "../../../bench/compare.rs"]
+mod compare;
+#[path = "../../../bench/machine.rs"]
+mod machine;
+#[path = "../../../bench/process.rs"]
+mod process;
+#[path = "../../../bench/table.rs"]
+mod table;
+
+use std::env;
+use std::error::Error;
+use std::process::ExitCode;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::compare::Plan;
+use crate::table::Row;
+
+/// What every part of the benchmark returns: a failure is printed in its row.
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// Marks a process that this benchmark started.
+const ROLE: &str = "--role";
+
+/// Pairs of turns for each ratio.
+const ROUNDS: usize = 7;
+const ROUNDS_IN_FULL: usize = 21;
+
+/// What each plan has.
+const PLAN: Plan = Plan {
+    work: "",
+    ours: [""; 3],
+    other: [""; 3],
+    least: 1.0,
+    least_on_one_core: true,
+    unit: "calls/s",
+    new_server: false,
+};
+
+const THRIFT: [Plan; 2] = [
+    Plan {
+        work: "Thrift against Apache's crate, one call at a time",
+        ours: ["serve", "thrift", "thrift-lone"],
+        other: ["serve", "apache", "apache-lone"],
+        ..PLAN
+    },
+    Plan {
+        work: "Thrift against Apache's crate, 64 connections",
+        ours: ["serve", "thrift", "thrift-many"],
+        other: ["serve", "apache", "apache-many"],
+        ..PLAN
+    },
+];
+
+const JSON_RPC: [Plan; 2] = [
+    Plan {
+        work: "JSON-RPC against jsonrpsee, one call at a time",
+        ours: ["serve", "json-rpc", "json-rpc-lone"],
+        other: ["serve", "jsonrpsee", "jsonrpsee-lone"],
+        least: 1.1,
+        ..PLAN
+    },
+    Plan {
+        work: "JSON-RPC against jsonrpsee, 64 connections",
+        ours: ["serve", "json-rpc", "json-rpc-many"],
+        other: ["serve", "jsonrpsee", "jsonrpsee-many"],
+        least: 1.1,
+        ..PLAN
+    },
+];
+
+/// One Python client, and two servers.
+const PYTHON: [Plan; 4] = [
+    Plan {
+        work: "thriftpy2's client: our server against its own",
+        ours: ["serve", "thrift", "python-thrift"],
+        other: ["serve", "python-thrift", "python-thrift"],
+        least: 2.0,
+        ..PLAN
+    },
+    Plan {
+        work: "jsonrpclib's client: our server against its own",
+        ours: ["serve", "json-rpc", "python-json_rpc"],
+        other: ["serve", "python-json_rpc", "python-json_rpc"],
+        least: 2.0,
+        ..PLAN
+    },
+    Plan {
+        work: "xmlrpc's client: our server against its own",
+        ours: ["serve", "xml-rpc", "python-xml_rpc"],
+        other: ["serve", "python-xml_rpc", "python-xml_rpc"],
+        least: 2.0,
+        ..PLAN
+    },
+    Plan {
+        work: "hprose's client: our server against its own",
+        ours: ["serve", "hprose", "python-hprose"],
+        other: ["serve", "python-hprose", "python-hprose"],
+        least: 2.0,
+        ..PLAN
+    },
+];
+
+/// A name for `--only`, and what it measures.
+type Part = (&'static str, fn(usize) -> Vec<Row>);
+
+const PARTS: [Part; 4] = [
+    ("thrift", |rounds| rows(&THRIFT, rounds)),
+    ("json-rpc", |rounds| rows(&JSON_RPC, rounds)),
+    ("python", |rounds| rows(&PYTHON, rounds)),
+    ("memory", |_| memory::rows()),
+];
+
+fn rows(plans: &[Plan], rounds: usize) -> Vec<Row> {
+    plans.iter().flat_map(|plan| compare::rows(plan, rounds)).collect()
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match &words[..] {
+        [ROLE, role @ ..] => play(role),
+        words => measure(words),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", words.join(" "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(words: &[&str]) -> Result<()> {
+    let (mut rounds, mut only) = (ROUNDS, None);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match (*word, words.as_slice().first()) {
+            ("--full", _) => rounds = ROUNDS_IN_FULL,
+            ("--only", Some(name)) if PARTS.iter().any(|(part, _)| part == name) => {
+                only = words.next();
+            }
+            _ => {
+                let names = PARTS.map(|(name, _)| name).join(", ");
+                return Err(
+                    format!("not understood: [--full] [--only NAME]; names: {names}").into()
+                );
+            }
+        }
+    }
+    println!("{}", machine::description());
+    let parts = PARTS.iter().filter(|(name, _)| only.is_none_or(|only| only == name));
+    let rows: Vec<Row> = parts.flat_map(|(_, part)| part(rounds)).collect();
+    print!("{}", table::text(&rows));
+    Ok(())
+}
+
+/// What a process of this benchmark does, as its arguments say it: `serve SYSTEM CORE` or `client
+/// WORK CORE ADDRESS`.
+fn play(role: &[&str]) -> Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    machine::raise_descriptor_limit()?;
+    let ([_, _, core] | [_, _, core, _]) = role else { return Err("no such role".into()) };
+    machine::pin(core.parse()?)?;
+    match *role {
+        ["serve", "apache", _] => apache::serve(),
+        ["serve", "jsonrpsee", _] => json_rpsee::serve(),
+        ["serve", system, _] => match system.strip_prefix("python-") {
+            Some(system) => python::serve(system),
+            None => ours::serve(system),
+        },
+        ["client", work, _, address] => {
+            // Python's servers say it so.
+            let address = address.trim_start_matches("listening on ");
+            match work.split_once('-') {
+                Some(("apache", work)) => apache::client(work, address),
+                Some(("jsonrpsee", work)) => json_rpsee::client(work, address),
+                Some(("python", system)) => python::client(system, address),
+                _ => ours::client(work, address),
+            }
+        }
+        _ => Err("no such role".into()),
+    }
+}
+
+fn check(right: bool) -> Result<()> {
+    if right { Ok(()) } else { Err("a wrong result".into()) }
+}

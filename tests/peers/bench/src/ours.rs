@@ -1,0 +1,59 @@
+//! ninestep on its foreign wires, with default settings.
+
+use ninestep::protocol::hprose::Hprose;
+use ninestep::protocol::json_rpc::JsonRpc;
+use ninestep::protocol::thrift::Thrift;
+use ninestep::protocol::xml_rpc::XmlRpc;
+use ninestep::{Channel, ClientStub, Server, ThreadPerConnection, demo};
+
+use crate::compare::{self, LONE_CALLS};
+use crate::{Result, check};
+
+pub(crate) fn serve(system: &str) -> Result<()> {
+    let server = Server::new(demo::procedures());
+    let server = match system {
+        "thrift" => server.protocol(Thrift::default()),
+        "json-rpc" => server.protocol(JsonRpc::over_http()),
+        "xml-rpc" => server.protocol(XmlRpc::default()),
+        "hprose" => server.protocol(Hprose::default()),
+        _ => return Err("no such server".into()),
+    };
+    let server = server.bind("127.0.0.1:0")?;
+    println!("{}", server.local_addr());
+    Ok(server.run(&ThreadPerConnection::default())?)
+}
+
+/// A channel to a server of ours.
+pub(crate) fn channel(system: &str, address: &str) -> Result<Channel> {
+    let channel = Channel::new(address);
+    Ok(match system {
+        "thrift" => channel.protocol(Thrift::default()),
+        "json-rpc" => channel.protocol(JsonRpc::over_http()),
+        "xml-rpc" => channel.protocol(XmlRpc::default()),
+        "hprose" => channel.protocol(Hprose::default()),
+        _ => return Err("no such client".into()),
+    })
+}
+
+pub(crate) fn client(work: &str, address: &str) -> Result<()> {
+    let (system, work) = work.rsplit_once('-').ok_or("no such work")?;
+    let channel = channel(system, address)?;
+    let one = || Ok(one_at_a_time(ClientStub::new(&channel)?));
+    let rate = match work {
+        "lone" => compare::rate(LONE_CALLS, one()?),
+        "many" => compare::rate_of_threads(64, LONE_CALLS, one),
+        _ => return Err("no such work".into()),
+    }?;
+    println!("{rate}");
+    Ok(())
+}
+
+fn one_at_a_time(stub: ClientStub) -> impl FnMut() -> Result<()> {
+    move || {
+        for _ in 0..LONE_CALLS {
+            let sum: i64 = stub.call("add", (10_i64, 5_i64))?;
+            check(sum == 15)?;
+        }
+        Ok(())
+    }
+}
