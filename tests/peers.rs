@@ -4,12 +4,16 @@
 //! Each system is a module here with its scripts beside it.
 #![cfg(feature = "cli")]
 
+#[path = "grpc/talk.rs"]
+pub mod grpc_talk;
 pub mod support;
 #[path = "thrift/talk.rs"]
 pub mod talk;
 
 #[path = "peers/environment.rs"]
 pub mod environment;
+#[path = "peers/grpc.rs"]
+mod grpc;
 #[path = "peers/hprose.rs"]
 mod hprose;
 #[path = "peers/idl.rs"]
