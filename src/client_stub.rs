@@ -14,9 +14,15 @@ use serde::de::DeserializeOwned;
 use crate::channel::Channel;
 use crate::error::{Error, Result};
 #[cfg(feature = "http")]
-use crate::http_wire::{HttpWire, Pending, Post};
+use crate::http_calls::Post;
+#[cfg(feature = "http")]
+use crate::http_wire::{HttpWire, Pending};
+#[cfg(feature = "http2")]
+use crate::http2_wire::{self, Addressed, Http2Wire};
 use crate::message::Outgoing;
 use crate::pending::Slot;
+#[cfg(feature = "http")]
+use crate::protocol::http::Version;
 use crate::protocol::{Request, Transport};
 use crate::steps::Step;
 use crate::transport::from_now;
@@ -27,7 +33,8 @@ use crate::wire::{Leading, Wire, Writer, lock};
 /// Clones share the connection. It ends when the last of them, and of their [`PendingCall`]s, is
 /// dropped.
 ///
-/// Over HTTP/1.1 one call at a time is under way: others wait for their turn, and a call that is
+/// Over HTTP/2 as many calls as the server has room for are under way on one connection; the others
+/// wait. Over HTTP/1.1 one call at a time is under way: others wait for their turn, and a call that is
 /// sent goes out when the one before it is answered. A server may close the connection between two
 /// calls; the next call makes a new one. No call is sent twice.
 ///
@@ -54,6 +61,8 @@ enum Road {
     Stream(Arc<Wire>),
     #[cfg(feature = "http")]
     Http(Arc<HttpWire>),
+    #[cfg(feature = "http2")]
+    Http2(Arc<Http2Wire>),
 }
 
 impl ClientStub {
@@ -65,7 +74,11 @@ impl ClientStub {
         let road = match channel.protocol.transport() {
             Transport::Stream(framing) => Road::Stream(Arc::new(Wire::connect(channel, framing)?)),
             #[cfg(feature = "http")]
-            Transport::Http(http) => Road::Http(HttpWire::connect(channel, http)?),
+            Transport::Http(http) => match http.version {
+                Version::Http1 => Road::Http(HttpWire::connect(channel, http)?),
+                #[cfg(feature = "http2")]
+                Version::Http2 => Road::Http2(Http2Wire::connect(channel, http)?),
+            },
         };
         Ok(ClientStub { road, call_timeout: channel.call_timeout })
     }
@@ -101,6 +114,8 @@ impl ClientStub {
             }
             #[cfg(feature = "http")]
             Road::Http(wire) => wire.call(procedure, &arguments, self.deadline()),
+            #[cfg(feature = "http2")]
+            Road::Http2(wire) => wire.call(procedure, &arguments, self.deadline()),
         }
     }
 
@@ -172,7 +187,14 @@ impl ClientStub {
                 let deadline = self.deadline();
                 let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
                 wire.send(procedure, vec![post], deadline)?;
-                Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) })
+                Ok(PendingCall { deadline, id: pending.expected.id, road: Waiting::Http(pending) })
+            }
+            #[cfg(feature = "http2")]
+            Road::Http2(wire) => {
+                let deadline = self.deadline();
+                let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
+                wire.post(procedure, vec![post])?;
+                Ok(PendingCall { deadline, id: pending.expected.id, road: Waiting::Http2(pending) })
             }
         }
     }
@@ -193,8 +215,12 @@ impl ClientStub {
             }
             #[cfg(feature = "http")]
             Road::Http(wire) => {
-                let post = wire.pack_notification(procedure, &arguments)?;
+                let post = wire.calls.pack_notification(procedure, &arguments)?;
                 wire.send(procedure, vec![post], self.deadline())
+            }
+            #[cfg(feature = "http2")]
+            Road::Http2(wire) => {
+                wire.post(procedure, vec![wire.pack_notification(procedure, &arguments)?])
             }
         }
     }
@@ -219,6 +245,8 @@ impl ClientStub {
             Road::Stream(wire) => Held::Stream { wire, request: Request::default(), whole: 0 },
             #[cfg(feature = "http")]
             Road::Http(wire) => Held::Http(wire, Vec::new()),
+            #[cfg(feature = "http2")]
+            Road::Http2(wire) => Held::Http2(wire, Vec::new()),
         };
         Batch { stub: self, held }
     }
@@ -281,6 +309,8 @@ enum Held<'a> {
     },
     #[cfg(feature = "http")]
     Http(&'a Arc<HttpWire>, Vec<Post>),
+    #[cfg(feature = "http2")]
+    Http2(&'a Arc<Http2Wire>, Vec<Addressed>),
 }
 
 impl Batch<'_> {
@@ -304,7 +334,14 @@ impl Batch<'_> {
                 let deadline = self.stub.deadline();
                 let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
                 posts.push(post);
-                Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) })
+                Ok(PendingCall { deadline, id: pending.expected.id, road: Waiting::Http(pending) })
+            }
+            #[cfg(feature = "http2")]
+            Held::Http2(wire, posts) => {
+                let deadline = self.stub.deadline();
+                let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
+                posts.push(post);
+                Ok(PendingCall { deadline, id: pending.expected.id, road: Waiting::Http2(pending) })
             }
         }
     }
@@ -321,7 +358,11 @@ impl Batch<'_> {
                 *whole = request.bytes.len();
             }
             #[cfg(feature = "http")]
-            Held::Http(wire, posts) => posts.push(wire.pack_notification(procedure, &arguments)?),
+            Held::Http(wire, posts) => {
+                posts.push(wire.calls.pack_notification(procedure, &arguments)?)
+            }
+            #[cfg(feature = "http2")]
+            Held::Http2(wire, posts) => posts.push(wire.pack_notification(procedure, &arguments)?),
         }
         Ok(())
     }
@@ -346,6 +387,8 @@ impl Batch<'_> {
             }
             #[cfg(feature = "http")]
             Held::Http(wire, posts) => wire.send("", std::mem::take(posts), self.stub.deadline()),
+            #[cfg(feature = "http2")]
+            Held::Http2(wire, posts) => wire.post("", std::mem::take(posts)),
         }
     }
 }
@@ -370,6 +413,8 @@ enum Waiting<T> {
     Stream(Noted<T>),
     #[cfg(feature = "http")]
     Http(Pending<T>),
+    #[cfg(feature = "http2")]
+    Http2(http2_wire::Pending<T>),
 }
 
 /// A call that is noted as pending.
@@ -401,6 +446,8 @@ impl<T> PendingCall<T> {
             }
             #[cfg(feature = "http")]
             Waiting::Http(pending) => pending.wait(self.deadline),
+            #[cfg(feature = "http2")]
+            Waiting::Http2(pending) => pending.wait(self.deadline),
         }
     }
 

@@ -137,7 +137,8 @@ impl Error {
 }
 
 /// How a peer can break the protocol. After each of these nobody can tell where the next message
-/// begins, so the connection is closed; but for those over HTTP whose response was whole.
+/// begins, so the connection is closed; but for those over HTTP whose response was whole, and those
+/// that are about one call over HTTP/2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     /// The first bytes are not the wire's greeting: the peer speaks something else.
@@ -178,6 +179,10 @@ pub enum ProtocolError {
     /// An answer over HTTP has a media type that is not this protocol's.
     #[error("the answer is {0:?}, which is not this protocol's")]
     MediaType(String),
+    /// The server gave a call up that came over HTTP/2, with this error code of RFC 9113 (section
+    /// 7).
+    #[error("the server gave the call up with HTTP/2 error {0}")]
+    Reset(u32),
     /// An answer holds no outcome for a call that it should answer.
     #[error("the answer holds no outcome of the call")]
     NoOutcome,

@@ -7,7 +7,6 @@
 
 use std::iter;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
@@ -20,24 +19,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::channel::{Channel, Dial};
-use crate::error::{Error, ProtocolError, Result};
-use crate::message::{Fault, Outgoing, Packed};
-use crate::pending::{Deliver, SharedSlot, deliver, unpacked};
-use crate::protocol::http::{Head, Http};
-use crate::protocol::{Arrived, Message, Protocol, Request};
-use crate::steps::{Step, Steps};
-use crate::transport::http::{HttpClient, Whole};
+use crate::error::{Error, Result};
+use crate::http_calls::{Deadline, Expected, HttpCalls, Noted, Post, fail};
+use crate::protocol::Request;
+use crate::protocol::http::Http;
+use crate::steps::Step;
+use crate::transport::http::HttpClient;
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 
 /// What everybody who calls the same server shares.
 pub(crate) struct HttpWire {
+    pub(crate) calls: HttpCalls,
     dial: Dial,
-    protocol: Arc<dyn Protocol>,
-    http: Http,
-    pub(crate) steps: Steps,
     path: Uri,
     host: HeaderValue,
-    ids: AtomicU32,
     /// Who receives the line has the turn, and sends it back when the turn is over.
     turns: (Sender<Option<Line>>, Receiver<Option<Line>>),
 }
@@ -51,27 +46,11 @@ struct Line {
     under_way: Vec<Noted>,
 }
 
-/// A call's id, and where its outcome is delivered to.
-type Noted = (u32, SharedSlot);
-
-/// A packed call that was not sent yet.
-pub(crate) struct Post {
-    request: Request,
-    /// None for a notification.
-    noted: Option<Noted>,
-}
-
 /// A call under way.
 pub(crate) struct Pending<T> {
     wire: Arc<HttpWire>,
-    pub(crate) id: u32,
-    outcome: Receiver<Result<T>>,
-    /// Shows that somebody waits.
-    _slot: SharedSlot,
+    pub(crate) expected: Expected<T>,
 }
-
-/// When a caller stops waiting, and how long it said it would.
-type Deadline = Option<(Instant, Duration)>;
 
 impl HttpWire {
     /// How long a server may leave unread what is sent to it.
@@ -80,18 +59,13 @@ impl HttpWire {
     const MOST_CALLS: usize = 1000;
 
     pub(crate) fn connect(channel: &Channel, http: &Http) -> Result<Arc<HttpWire>> {
-        let path = channel.path.as_deref().or(http.paths.first().map(|path| &**path));
-        let path = path.unwrap_or("/");
-        let dial = channel.dial();
+        let (calls, dial) = (HttpCalls::new(channel, http), channel.dial());
         let no_host = |_| Error::Pack(format!("{:?} is no host name", dial.host()));
         let wire = HttpWire {
-            protocol: Arc::clone(&channel.protocol),
-            http: http.clone(),
-            steps: channel.steps.clone(),
-            path: uri(path)?,
+            path: uri(&calls.path)?,
             host: HeaderValue::from_str(dial.host()).map_err(no_host)?,
+            calls,
             dial,
-            ids: AtomicU32::new(0),
             turns: bounded(1),
         };
         wire.give_back(Some(wire.line()?));
@@ -108,31 +82,8 @@ impl HttpWire {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        // 0 belongs to no call; numbers come again after four billion calls.
-        let id = self.ids.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
-        let deadline = deadline.map(|(deadline, _)| deadline);
-        let request = self.packed(&Outgoing { id: Some(id), procedure, arguments, deadline })?;
-        let (deliver, outcome) = bounded(1);
-        let slot: SharedSlot = Arc::new(Slot(deliver));
-        let pending = Pending { wire: Arc::clone(self), id, outcome, _slot: Arc::clone(&slot) };
-        Ok((Post { request, noted: Some((id, slot)) }, pending))
-    }
-
-    pub(crate) fn pack_notification(
-        &self,
-        procedure: &str,
-        arguments: &impl Serialize,
-    ) -> Result<Post> {
-        let call = Outgoing { id: None, procedure, arguments, deadline: None };
-        Ok(Post { request: self.packed(&call)?, noted: None })
-    }
-
-    fn packed(&self, call: &Outgoing<'_>) -> Result<Request> {
-        let (id, mut request) = (call.id.unwrap_or(0), Request::default());
-        self.steps.tell(Step::Call, call.procedure, id, &[]);
-        self.protocol.pack(call, &mut request).map_err(Error::Pack)?;
-        self.steps.tell(Step::Pack, call.procedure, id, &request.bytes);
-        Ok(request)
+        let (post, expected) = self.calls.pack(procedure, arguments, deadline)?;
+        Ok((post, Pending { wire: Arc::clone(self), expected }))
     }
 
     /// Step 3: sends calls when it is their turn, as few messages as the protocol can make of
@@ -149,7 +100,7 @@ impl HttpWire {
                 .take(HttpWire::MOST_CALLS)
                 .map(|post| (post.request, post.noted))
                 .unzip();
-            match self.protocol.join(&requests) {
+            match self.calls.protocol.join(&requests) {
                 Some(request) if requests.len() > 1 => {
                     turn.send(procedure, request, noted.into_iter().flatten().collect(), deadline)?;
                 }
@@ -198,7 +149,7 @@ impl HttpWire {
     fn line(&self) -> Result<Line> {
         Ok(Line {
             connection: self.dial.connect()?,
-            http: HttpClient::new(self.http.max_message)?,
+            http: HttpClient::new(self.calls.http.max_message)?,
             input: ReadBuffer::default(),
             under_way: Vec::new(),
         })
@@ -211,60 +162,17 @@ impl HttpWire {
             Some(path) => uri(&path)?,
             None => self.path.clone(),
         };
-        let content_type = HeaderValue::from_static(self.http.content_type);
+        let content_type = HeaderValue::from_static(self.calls.http.content_type);
         *post.headers_mut() = request.headers;
         post.headers_mut().insert(HOST, self.host.clone());
         post.headers_mut().insert(ACCEPT, content_type.clone());
         post.headers_mut().insert(CONTENT_TYPE, content_type);
         Ok(post)
     }
-
-    /// Step 8: hands the outcomes in a response to their calls.
-    fn deliver(&self, (parts, body): Whole, mut calls: Vec<Noted>) {
-        let call = if let [(id, _)] = &calls[..] { *id } else { 0 };
-        self.steps.tell(Step::Receive, "", call, &body);
-        let media_type = parts.headers.get(CONTENT_TYPE);
-        let is_ours = self.http.takes(media_type);
-        let status = parts.status;
-        // Where every media type will do, it does not say who made a page about an error.
-        let is_known = is_ours && !self.http.also_taken.contains(&"*/*");
-        let unpacked = if calls.is_empty() && status.is_success() {
-            Ok(())
-        } else if !status.is_success() && !is_known {
-            Err(ProtocolError::Status(status.as_u16()))
-        } else if body.is_empty() {
-            Err(ProtocolError::NoOutcome)
-        } else {
-            let head = Some(Head { path: self.path.path(), headers: &parts.headers, call });
-            let message = Message { bytes: &body, head };
-            self.protocol.unpack(message, &mut |arrived| match arrived {
-                Arrived::Outcome { id, outcome } => {
-                    if let Some(at) = calls.iter().position(|(noted, _)| *noted == id) {
-                        deliver(&*calls.swap_remove(at).1, outcome);
-                    }
-                }
-                Arrived::Refused(fault) => fail(&mut calls, &Error::Fault(fault)),
-                Arrived::Bye { .. } => {}
-            })
-        };
-        let why = match unpacked {
-            Ok(()) => ProtocolError::NoOutcome,
-            Err(why) if is_ours || !status.is_success() || body.is_empty() => why,
-            Err(_) => ProtocolError::MediaType(match media_type {
-                Some(media_type) => String::from_utf8_lossy(media_type.as_bytes()).into_owned(),
-                None => String::new(),
-            }),
-        };
-        fail(&mut calls, &why.into());
-    }
 }
 
 fn uri(path: &str) -> Result<Uri> {
     path.parse().map_err(|_| Error::Pack(format!("{path:?} is no path")))
-}
-
-fn fail(calls: &mut Vec<Noted>, why: &Error) {
-    calls.drain(..).for_each(|(_, slot)| slot.fail(why.clone()));
 }
 
 /// The right to send and receive. Whoever gives it up gives it to the next.
@@ -302,7 +210,7 @@ impl Turn<'_> {
             self.hang_up(&why);
             return Err(why);
         }
-        self.wire.steps.tell(Step::Send, procedure, call, &bytes);
+        self.wire.calls.steps.tell(Step::Send, procedure, call, &bytes);
         Ok(())
     }
 
@@ -360,9 +268,15 @@ impl Turn<'_> {
         };
         match response {
             Ok(None) => return false,
-            Ok(Some(response)) => {
+            Ok(Some((head, body))) => {
                 let calls = std::mem::take(&mut line.under_way);
-                self.wire.deliver(response, calls);
+                self.wire.calls.deliver(
+                    &self.wire.calls.path,
+                    head.status,
+                    &head.headers,
+                    &body,
+                    calls,
+                );
             }
             Err(why) => self.hang_up(&why),
         }
@@ -404,7 +318,7 @@ impl<T> Pending<T> {
         });
         let wire = Arc::clone(&self.wire);
         select_biased! {
-            recv(self.outcome) -> outcome => outcome.unwrap_or(Err(Error::Closed { sent: true })),
+            recv(self.expected.outcome) -> outcome => outcome.unwrap_or(Err(Error::Closed { sent: true })),
             recv(wire.turns.1) -> line => {
                 let line = line.unwrap_or_default();
                 self.receive(Turn { wire: &wire, line }, deadline)
@@ -414,11 +328,11 @@ impl<T> Pending<T> {
     }
 
     fn receive(self, mut turn: Turn<'_>, deadline: Deadline) -> Result<T> {
-        let settled = match self.outcome.is_empty() {
+        let settled = match self.expected.outcome.is_empty() {
             true => turn.settle(deadline),
             false => Ok(()),
         };
-        let outcome = match (self.outcome.try_recv(), settled) {
+        let outcome = match (self.expected.outcome.try_recv(), settled) {
             (Ok(outcome), _) => outcome,
             (Err(_), Err(late)) => {
                 // The response would be taken for the next call's.
@@ -427,21 +341,7 @@ impl<T> Pending<T> {
             }
             (Err(_), Ok(())) => Err(Error::Closed { sent: true }),
         };
-        self.wire.steps.tell(Step::Result, "", self.id, &[]);
+        self.wire.calls.steps.tell(Step::Result, "", self.expected.id, &[]);
         outcome
-    }
-}
-
-/// Where an outcome is sent to its caller.
-struct Slot<T>(Sender<Result<T>>);
-
-impl<T: DeserializeOwned + Send> Deliver for Slot<T> {
-    fn outcome(&self, outcome: Result<Packed<'_, '_>, Fault>) {
-        // The caller may have left; and the first outcome counts.
-        let _ = self.0.try_send(unpacked(outcome));
-    }
-
-    fn fail(&self, why: Error) {
-        let _ = self.0.try_send(Err(why));
     }
 }

@@ -1,18 +1,19 @@
 //! A remote procedure call in nine explicit steps: to read in a weekend, and to use after it.
 //!
-//! A procedure call that leaves the process takes nine steps. Each has its place in this crate:
+//! A procedure call that leaves the process takes nine steps. Each has its place in this crate, and
+//! in the book that comes with it:
 //!
-//! | step | who | does what | where |
-//! |---|---|---|---|
-//! | 1 | client | calls a procedure as if it were local | your code, [`ClientStub::call`] |
-//! | 2 | client stub | packs the procedure's name and arguments into a message | [`protocol`] |
-//! | 3 | client stub | sends the message over a channel | [`ClientStub`], [`Channel`] |
-//! | 4 | server stub | receives the message and unpacks name and arguments | [`ServerStub::process`] |
-//! | 5 | server stub | calls the local procedure | [`ServerStub`] |
-//! | 6 | server | runs it and returns the result to the server stub | your code, [`Procedures`] |
-//! | 7 | server stub | packs the result and sends it | [`ServerStub`] |
-//! | 8 | client stub | receives the message and unpacks the result | [`ClientStub`] |
-//! | 9 | client | has the result | your code, [`PendingCall::wait`] |
+//! | step | who | does what | where | chapter |
+//! |---|---|---|---|---|
+//! | 1 | client | calls a procedure as if it were local | your code, [`ClientStub::call`] | 1 |
+//! | 2 | client stub | packs the procedure's name and arguments into a message | [`protocol`] | 2, 3 |
+//! | 3 | client stub | sends the message over a channel | [`ClientStub`], [`Channel`] | 4, 5 |
+//! | 4 | server stub | receives the message and unpacks name and arguments | [`ServerStub::process`] | 6 |
+//! | 5 | server stub | calls the local procedure | [`ServerStub`] | 6 |
+//! | 6 | server | runs it and returns the result to the server stub | your code, [`Procedures`] | 6 |
+//! | 7 | server stub | packs the result and sends it | [`ServerStub`] | 6 |
+//! | 8 | client stub | receives the message and unpacks the result | [`ClientStub`] | 5 |
+//! | 9 | client | has the result | your code, [`PendingCall::wait`] | 1 |
 //!
 //! # A server and a client
 //!
@@ -70,8 +71,9 @@
 //! # The book
 //!
 //! `cargo book serve`, in the repository, shows a book that explains all of this step by step, with
-//! experiments and exercises. It takes its code from these files, and each chapter says from which;
-//! its text begins with `chapters/01-nine-steps.md`.
+//! experiments and exercises: the call in its chapters 1 to 7, the strategies in 8 to 12, time, other
+//! protocols and other machines in 13 to 15. The code in it is taken from these files, and below each
+//! piece stands from which. Its text begins with `chapters/01-nine-steps.md`.
 //!
 //! # Features
 //!
@@ -89,6 +91,10 @@ mod steps;
 
 mod channel;
 mod client_stub;
+#[cfg(feature = "http2")]
+mod http2_wire;
+#[cfg(feature = "http")]
+mod http_calls;
 #[cfg(feature = "http")]
 mod http_wire;
 mod pending;

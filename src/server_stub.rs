@@ -1,7 +1,13 @@
 //! Steps 4 to 7, for one connection: receive, unpack, call, pack, send.
 
+#[cfg(feature = "http2")]
+mod apart;
 mod calls;
+#[cfg(feature = "http2")]
+mod helpers;
 mod road;
+#[cfg(feature = "http2")]
+mod side_by_side;
 
 use std::io;
 use std::ops::Range;
@@ -13,7 +19,7 @@ use crate::error::{Error, ProtocolError, Result};
 use crate::protocol::Answer;
 use crate::server::{Limits, Server};
 use crate::steps::Step;
-use crate::transport::{Connection, Found, ReadBuffer, Wake, from_now, last_tick, wait_for};
+use crate::transport::{Connection, Found, ReadBuffer, Wake, from_now, last_tick};
 
 use calls::{Answering, Caller};
 use road::{Road, Why};
@@ -63,10 +69,7 @@ enum Received {
 impl<'a> ServerStub<'a> {
     /// Output that is sent even if further messages are waiting.
     const FULL: usize = 64 * 1024;
-    /// How long the rest of what a client sends is read, so that closing does not take the last
-    /// words with it: a connection that is closed with unread input is reset.
-    const LINGER: Duration = Duration::from_secs(2);
-    /// The same for a connection that was refused: whoever refuses has others to serve.
+    /// How long a connection lingers that was refused: whoever refuses has others to serve.
     const REFUSAL_LINGER: Duration = Duration::from_millis(50);
     /// How long a stop may stay unseen because the stub reads without waiting for it: this long
     /// since it last looked, and this long again in one read.
@@ -102,14 +105,15 @@ impl<'a> ServerStub<'a> {
         if let Some(fault) = self.caller.connection.refusal.take() {
             return self.end_with(Why::Refused(&fault), ServerStub::REFUSAL_LINGER);
         }
+        #[cfg(feature = "http2")]
+        if let Road::Http2(..) = self.road {
+            return self.serve_side_by_side();
+        }
         loop {
             match self.process() {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => {
-                    let (peer, why) = (self.caller.connection.peer_name(), error.with_causes());
-                    return log::info!("the connection from {peer} ended: {why}");
-                }
+                Err(error) => return self.caller.connection.log_end(&error),
             }
         }
     }
@@ -234,38 +238,20 @@ impl<'a> ServerStub<'a> {
     /// Tells the client that the server goes, and which calls it did not execute.
     fn leave(&mut self) {
         self.road.bye(self.caller.last, &mut self.caller.output);
-        self.close_gently(ServerStub::LINGER);
+        self.caller.close_gently(Caller::LINGER);
     }
 
     /// Tells the client what it did wrong, if there is still a way to.
     fn last_words(&mut self, error: Error) -> Error {
         if let Error::Protocol(broken) = &error {
-            self.end_with(Why::Broken(broken), ServerStub::LINGER);
+            self.end_with(Why::Broken(broken), Caller::LINGER);
         }
         error
     }
 
     fn end_with(&mut self, why: Why<'_>, linger: Duration) {
         self.road.last_words(why, &mut self.caller.output);
-        self.close_gently(linger);
-    }
-
-    fn close_gently(&mut self, linger: Duration) {
-        self.caller.flush();
-        if self.caller.broken.is_some() {
-            return;
-        }
-        let connection = &self.caller.connection;
-        connection.finish_sending();
-        let end = Some(Instant::now() + linger);
-        let mut rest = Vec::with_capacity(ReadBuffer::LEAST_ROOM);
-        while let Ok(Wake::Ready) = wait_for(connection, PollFlags::IN, end) {
-            rest.clear();
-            match connection.receive_some(&mut rest, false) {
-                Ok(Some(0)) | Err(_) => return,
-                Ok(_) => {}
-            }
-        }
+        self.caller.close_gently(linger);
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ninestep_book::check::{check, check_text};
+use ninestep_book::render::render;
 use tempfile::TempDir;
 
 /// A copy of the tiny book.
@@ -84,6 +85,26 @@ fn the_tiny_book_has_no_fault() {
 }
 
 #[test]
+fn below_code_is_a_link_to_its_file() {
+    let (tiny, out) = (Tiny::new(), tempfile::tempdir().unwrap());
+    render(tiny.0.path(), out.path()).unwrap();
+    let page = fs::read_to_string(out.path().join("01-hello.html")).unwrap();
+    assert!(page.contains(r#"<a href="files/src/lib.rs.txt">src/lib.rs</a>"#), "{page}");
+    assert!(out.path().join("files/src/lib.rs.txt").is_file());
+}
+
+#[test]
+fn code_begins_at_the_left() {
+    let (tiny, out) = (Tiny::new(), tempfile::tempdir().unwrap());
+    let deep = "mod deep {\n    // ANCHOR: greeting\n    fn a() {\n        b()\n\n    }\n    \
+                // ANCHOR_END: greeting\n}\n";
+    tiny.write("src/lib.rs", deep);
+    render(tiny.0.path(), out.path()).unwrap();
+    let page = fs::read_to_string(out.path().join("01-hello.html")).unwrap();
+    assert!(page.contains(">fn a() {\n    b()\n\n}\n</code>"), "{page}");
+}
+
+#[test]
 fn an_include_of_a_missing_file() {
     let tiny = Tiny::new();
     tiny.replace(CHAPTER, "../Cargo.toml:1:3", "../Carg.toml:1:3");
@@ -123,6 +144,16 @@ fn an_include_of_lines_that_are_not_there() {
     tiny.has(&["chapters/01-hello.md:25: the file has 6 lines, and not 5:9"]);
     tiny.replace(CHAPTER, "../Cargo.toml:5:9", "../Cargo.toml:5");
     tiny.has(&["chapters/01-hello.md:25: ../Cargo.toml:5 is empty"]);
+}
+
+#[test]
+fn an_include_of_several_lines_in_a_list() {
+    let tiny = Tiny::new();
+    let item = "- first\n\n  ```toml\n  {{#include ../Cargo.toml:1:3}}\n  ```\n";
+    tiny.replace(CHAPTER, "```toml\n{{#include ../Cargo.toml:1:3}}\n```\n", item);
+    tiny.has(&["chapters/01-hello.md:27: an include of several lines begins at the left"]);
+    tiny.replace(CHAPTER, "Cargo.toml:1:3", "Cargo.toml:2");
+    tiny.has(&[]);
 }
 
 #[test]
@@ -278,6 +309,30 @@ fn output_that_differs_from_what_the_example_prints() {
     tiny.replace("examples/01_hello.rs", "    println!(\"{}\", \"good bye\");\n", "");
     tiny.replace("examples/break_it/ch01_hello.rs", "no reply", "no answer");
     tiny.prints(&["examples/expected/01_hello.txt:2: the example prints now: nothing more"]);
+}
+
+#[test]
+fn a_command_that_names_what_is_not_there() {
+    let _alone = alone();
+    let tiny = Tiny::new();
+    fs::create_dir_all(tiny.path("tests/exercises/e01a_hello")).unwrap();
+    let program = "fn main() { if std::env::args().nth(1).unwrap() == \"greet\" { \
+                   println!(\"--loud, --to NAME\") } else { std::process::exit(2) } }";
+    tiny.write("src/main.rs", program);
+    tiny.replace(
+        CHAPTER,
+        "$ cargo run --example 01_hello\n",
+        "$ cargo run --example 01_hello\n$ cargo exercise 1a\n$ cargo run -- greet --loud\n\
+         $ cargo exercise 1b\n$ cargo run --release -- greet --louder\n$ cargo run -- great\n\
+         $ cp src/lib.rs elsewhere\n$ python3 greet.py\n$ cargo test --test greeting\n",
+    );
+    tiny.prints(&[
+        "chapters/01-hello.md:9: there is no exercise 1b",
+        "chapters/01-hello.md:10: greet has no option --louder",
+        "chapters/01-hello.md:11: great is no subcommand",
+        "chapters/01-hello.md:13: there is no file greet.py",
+        "chapters/01-hello.md:14: there is no test greeting",
+    ]);
 }
 
 #[test]

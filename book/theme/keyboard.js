@@ -2,7 +2,7 @@
 
 // A block that is wider than the screen can be reached, and then be moved with the arrow keys.
 function reachWideBlocks() {
-    for (const block of document.querySelectorAll('main pre > code, main figure, .table-wrapper')) {
+    for (const block of document.querySelectorAll('main pre > code, .table-wrapper')) {
         if (block.scrollWidth > block.clientWidth) {
             block.tabIndex = 0;
         } else {

@@ -48,6 +48,12 @@ pub(crate) trait Emit {
     /// its own for some.
     fn newtype(&mut self, _name: &'static str) {}
 
+    /// Opens the struct of one field that stands for an enum's variant with content; for a wire
+    /// that tells it from a struct.
+    fn open_variant(&mut self) -> Result {
+        self.open(Shape::Struct, Some(1))
+    }
+
     /// Opens a container of as many items as `count` says, if that is known.
     ///
     /// Items of a list or a tuple follow as values; entries of a map as a [`key`](Emit::key) and a
@@ -126,7 +132,7 @@ impl<'e, E: Emit> Emitter<'e, E> {
 
     fn begin_variant(&mut self, index: u32, name: &'static str) -> Result {
         self.descend()?;
-        self.wire.open(Shape::Struct, Some(1))?;
+        self.wire.open_variant()?;
         self.wire.field(index, name)
     }
 

@@ -42,15 +42,30 @@ impl Http {
 pub enum Version {
     /// HTTP/1.1, and HTTP/1.0 for clients that are so old.
     Http1,
+    /// HTTP/2 without TLS, which the client knows beforehand ("prior knowledge").
+    ///
+    /// - A server answers a message with status 200, the protocol's media type, the answer's bytes
+    ///   and its trailers. An answer without bytes is one block of headers, in which the trailers
+    ///   stand ("trailers only").
+    /// - A body over the limit reaches [`answer`](super::Protocol::answer) cut off behind
+    ///   `max_message + 1` bytes, so that the protocol can refuse it in its own words.
+    /// - A client hands every whole answer to [`unpack`](super::Protocol::unpack), with or without
+    ///   a body, and the protocol judges its status; only where that is 200 the media type must be
+    ///   the protocol's. It sends `te: trailers` with every call.
+    #[cfg(feature = "http2")]
+    Http2,
 }
 
 /// What stood before a message's body.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
-    /// The path that was asked for, on a server.
+    /// The path that was asked for.
     pub path: &'a str,
     /// The headers; on a client the trailers too, which count more.
     pub headers: &'a HeaderMap,
-    /// The id of the call that this answers, on a client: for protocols that carry none.
+    /// The status of the answer, on a client; 0 on a server.
+    pub status: u16,
+    /// For protocols that carry no id. On a client, the id of the call that this answers; on a
+    /// server over HTTP/2, a number for the call, which counts up from 1 on each connection.
     pub call: u32,
 }

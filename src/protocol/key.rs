@@ -21,8 +21,12 @@ pub(crate) enum Key<'a> {
     Bool(bool),
     /// Of a struct that has numbers on the wire and no names: the field of this index, from 0.
     /// Only for unpacking.
-    #[cfg(feature = "thrift")]
+    #[cfg(any(feature = "grpc", feature = "thrift"))]
     Index(u32),
+    /// An integer of which the Rust type says whether it has a sign; or nothing, which is that
+    /// type's zero. Only for unpacking.
+    #[cfg(feature = "grpc")]
+    Untyped(Option<u64>),
 }
 
 /// The key as text, for wires whose keys are text. Fields without names count from 1, as people do.
@@ -33,8 +37,12 @@ impl fmt::Display for Key<'_> {
             Key::Int(value, _) => write!(f, "{value}"),
             Key::BigInt(value) => write!(f, "{value}"),
             Key::Bool(value) => write!(f, "{value}"),
-            #[cfg(feature = "thrift")]
+            #[cfg(any(feature = "grpc", feature = "thrift"))]
             Key::Index(index) => write!(f, "{}", u64::from(*index) + 1),
+            #[cfg(feature = "grpc")]
+            Key::Untyped(Some(value)) => write!(f, "{}", value.cast_signed()),
+            #[cfg(feature = "grpc")]
+            Key::Untyped(None) => Ok(()),
         }
     }
 }

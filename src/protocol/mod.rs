@@ -11,6 +11,8 @@ pub mod http;
 pub mod json_rpc;
 pub mod native;
 
+#[cfg(feature = "grpc")]
+pub mod grpc;
 #[cfg(feature = "hprose")]
 pub mod hprose;
 #[cfg(feature = "thrift")]
@@ -18,11 +20,23 @@ pub mod thrift;
 #[cfg(feature = "xml-rpc")]
 pub mod xml_rpc;
 
-#[cfg(any(feature = "hprose", feature = "json-rpc", feature = "thrift", feature = "xml-rpc"))]
+#[cfg(any(
+    feature = "grpc",
+    feature = "hprose",
+    feature = "json-rpc",
+    feature = "thrift",
+    feature = "xml-rpc"
+))]
 mod emit;
-#[cfg(any(feature = "hprose", feature = "json-rpc", feature = "thrift", feature = "xml-rpc"))]
+#[cfg(any(
+    feature = "grpc",
+    feature = "hprose",
+    feature = "json-rpc",
+    feature = "thrift",
+    feature = "xml-rpc"
+))]
 mod key;
-#[cfg(any(feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+#[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
 mod pull;
 #[cfg(any(feature = "hprose", feature = "xml-rpc"))]
 mod special;

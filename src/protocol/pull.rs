@@ -49,7 +49,7 @@ pub(crate) enum Event<'de> {
     Bytes(Cow<'de, [u8]>),
     /// An enum's variant without content, by its index: where the hint is [`Hint::Enum`], and the
     /// wire has numbers for variants. Elsewhere the variant is a text.
-    #[cfg(feature = "thrift")]
+    #[cfg(any(feature = "grpc", feature = "thrift"))]
     Variant(u32),
     /// Items follow, each announced by [`Pull::item`].
     List,
@@ -116,7 +116,7 @@ impl<'de, P: Pull<'de> + ?Sized> Puller<'_, P> {
             }
             Event::Bytes(Cow::Borrowed(bytes)) => visitor.visit_borrowed_bytes(bytes),
             Event::Bytes(Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
-            #[cfg(feature = "thrift")]
+            #[cfg(any(feature = "grpc", feature = "thrift"))]
             Event::Variant(index) => visitor.visit_u64(index.into()),
             Event::List => {
                 self.descend()?;
@@ -234,7 +234,7 @@ impl<'de, P: Pull<'de> + ?Sized> de::Deserializer<'de> for &mut Puller<'_, P> {
     ) -> Result<V::Value> {
         match self.wire.next(Hint::Enum(variants))? {
             Event::Text(name) => visitor.visit_enum(CowStrDeserializer::new(name)),
-            #[cfg(feature = "thrift")]
+            #[cfg(any(feature = "grpc", feature = "thrift"))]
             Event::Variant(index) => visitor.visit_enum(de::value::U32Deserializer::new(index)),
             Event::Map => {
                 self.descend()?;
@@ -343,10 +343,12 @@ impl<'de, P: Pull<'de> + ?Sized> de::VariantAccess<'de> for Variant<'_, '_, P> {
 struct KeyDeserializer<'de>(Key<'de>);
 
 macro_rules! parsed {
-    ($($method:ident => $visit:ident,)*) => {$(
+    ($($method:ident => $visit:ident, $untyped:expr;)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
             match &self.0 {
                 Key::Text(text) if let Ok(key) = text.parse() => visitor.$visit(key),
+                #[cfg(feature = "grpc")]
+                Key::Untyped(key) => visitor.$visit($untyped(key.unwrap_or(0))),
                 _ => self.deserialize_any(visitor),
             }
         }
@@ -374,21 +376,25 @@ impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
             Key::Int(value, _) => visitor.visit_i64(value),
             Key::BigInt(value) => visitor.visit_u64(value),
             Key::Bool(value) => visitor.visit_bool(value),
-            #[cfg(feature = "thrift")]
+            #[cfg(any(feature = "grpc", feature = "thrift"))]
             Key::Index(index) => visitor.visit_u64(index.into()),
+            #[cfg(feature = "grpc")]
+            Key::Untyped(Some(key)) => visitor.visit_i64(key.cast_signed()),
+            #[cfg(feature = "grpc")]
+            Key::Untyped(None) => visitor.visit_str(""),
         }
     }
 
     parsed! {
-        deserialize_bool => visit_bool,
-        deserialize_i8 => visit_i64,
-        deserialize_i16 => visit_i64,
-        deserialize_i32 => visit_i64,
-        deserialize_i64 => visit_i64,
-        deserialize_u8 => visit_u64,
-        deserialize_u16 => visit_u64,
-        deserialize_u32 => visit_u64,
-        deserialize_u64 => visit_u64,
+        deserialize_bool => visit_bool, |key| key != 0;
+        deserialize_i8 => visit_i64, u64::cast_signed;
+        deserialize_i16 => visit_i64, u64::cast_signed;
+        deserialize_i32 => visit_i64, u64::cast_signed;
+        deserialize_i64 => visit_i64, u64::cast_signed;
+        deserialize_u8 => visit_u64, u64::from;
+        deserialize_u16 => visit_u64, u64::from;
+        deserialize_u32 => visit_u64, u64::from;
+        deserialize_u64 => visit_u64, u64::from;
     }
 
     as_text! { deserialize_char deserialize_str deserialize_string }
@@ -409,7 +415,7 @@ impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
     ) -> Result<V::Value> {
         match self.0 {
             Key::Text(name) => visitor.visit_enum(CowStrDeserializer::new(name)),
-            #[cfg(feature = "thrift")]
+            #[cfg(any(feature = "grpc", feature = "thrift"))]
             Key::Index(index) => visitor.visit_enum(de::value::U32Deserializer::new(index)),
             _ => Err(ValueError::KeyNotText),
         }

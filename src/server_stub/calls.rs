@@ -10,11 +10,11 @@ use rustix::event::PollFlags;
 
 use crate::error::{Error, Result};
 use crate::message::{Call, Fault, Outcome, Packed};
-use crate::procedure::{Procedures, Stage};
+use crate::procedure::{Procedures, Registered, Stage};
 use crate::protocol::Calls;
 use crate::server::Server;
 use crate::steps::Step;
-use crate::transport::{Connection, Wake, from_now, wait_for};
+use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 
 /// What a call needs besides the message: a part of the stub of its own, because the protocol
 /// borrows the message from the rest while it calls back.
@@ -43,6 +43,10 @@ pub(super) struct Answering<'m, 'a> {
 }
 
 impl Caller<'_> {
+    /// How long the rest of what a client sends is read, so that closing does not take the last
+    /// words with it: a connection that is closed with unread input is reset.
+    pub(super) const LINGER: Duration = Duration::from_secs(2);
+
     /// Moves a packed outcome to those that wait to be sent; a large one is not copied.
     pub(super) fn collect(&mut self, outcome: &mut Vec<u8>) {
         if self.output.is_empty() {
@@ -60,10 +64,22 @@ impl Caller<'_> {
         self.output.clear();
     }
 
-    /// Whether the message that is being answered came that long ago.
-    fn waited_for(&self, milliseconds: u32) -> bool {
-        let limit = Duration::from_millis(milliseconds.into());
-        self.received.is_some_and(|received| received.elapsed() >= limit)
+    /// Closes the connection when the client has closed it too, or soon.
+    pub(super) fn close_gently(&mut self, linger: Duration) {
+        self.flush();
+        if self.broken.is_some() {
+            return;
+        }
+        self.connection.finish_sending();
+        let end = Some(Instant::now() + linger);
+        let mut rest = Vec::with_capacity(ReadBuffer::LEAST_ROOM);
+        while let Ok(Wake::Ready) = wait_for(&self.connection, PollFlags::IN, end) {
+            rest.clear();
+            match self.connection.receive_some(&mut rest, false) {
+                Ok(Some(0)) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
     }
 
     fn send_output(&self) -> Result<()> {
@@ -99,35 +115,18 @@ impl Calls for Answering<'_, '_> {
         call: Call<'_, '_>,
         reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
     ) {
-        let Call { id, procedure: name, arguments, patience_ms } = call;
         let (caller, message) = (&mut *self.caller, self.message);
-        if let Packed::Other(_) = arguments {
+        if let Packed::Other(_) = call.arguments {
             // A later call of the same message waits for this one. The native wire has one call
             // to a message, and needs no clock.
             caller.received.get_or_insert_with(Instant::now);
         }
-        let steps = &caller.server.steps;
-        if id != 0 && id.wrapping_sub(caller.last).cast_signed() > 0 {
-            caller.last = id;
+        if call.id != 0 && call.id.wrapping_sub(caller.last).cast_signed() > 0 {
+            caller.last = call.id;
         }
-        let mut finish = |outcome: Outcome<'_>| {
-            if let Err(fault) = reply(outcome) {
-                log::error!("the outcome of {name} cannot be sent: {fault}");
-                // A fault of a few words can be packed by every protocol.
-                let _ = reply(Err(fault));
-            }
-        };
-        self.called = Some(id);
-        // ANCHOR: lookup
-        let Some(procedure) = caller.server.procedures.get(name) else {
-            steps.tell(Step::Unpack, name, id, message);
-            return finish(Err(Fault::no_such_procedure(name)));
-        };
-        // ANCHOR_END: lookup
-        if patience_ms.is_some_and(|ms| caller.waited_for(ms)) {
-            let message = "the deadline had passed when the call came up; it was not executed";
-            return finish(Err(Fault::new(Fault::DEADLINE_PASSED, message)));
-        }
+        self.called = Some(call.id);
+        let waited = |limit| caller.received.is_some_and(|it| it.elapsed() >= limit);
+        let Some(procedure) = find(caller.server, &call, waited, message, reply) else { return };
         // Finished replies must not wait for a procedure that may take long. How long it takes is
         // of interest only then.
         let began = (!caller.output.is_empty()).then(Instant::now);
@@ -137,28 +136,7 @@ impl Calls for Answering<'_, '_> {
         if caller.broken.is_some() {
             return;
         }
-        // ANCHOR: catch
-        let run = AssertUnwindSafe(|| {
-            procedure.invoke(arguments, &mut |stage| match stage {
-                Stage::Unfit(fault) => {
-                    steps.tell(Step::Unpack, name, id, message);
-                    finish(Err(fault));
-                }
-                Stage::Unpacked => {
-                    steps.tell(Step::Unpack, name, id, message);
-                    steps.tell(Step::Invoke, name, id, &[]);
-                }
-                Stage::Returned(outcome) => {
-                    steps.tell(Step::Run, name, id, &[]);
-                    finish(outcome);
-                }
-            });
-        });
-        if let Err(panic) = catch_unwind(run) {
-            log::error!("{name} panicked: {}", panic_text(&*panic));
-            let _ = reply(Err(Fault::new(Fault::INTERNAL, format!("{name} failed inside"))));
-        }
-        // ANCHOR_END: catch
+        run(caller.server, procedure, call, message, reply);
         if let Some(began) = began {
             procedure.took(began.elapsed());
         }
@@ -166,6 +144,76 @@ impl Calls for Answering<'_, '_> {
 
     fn procedures(&self) -> &Procedures {
         &self.caller.server.procedures
+    }
+}
+
+/// The procedure that a call is for, unless it is not to be executed: then the caller is told why.
+pub(super) fn find<'a>(
+    server: &'a Server,
+    call: &Call<'_, '_>,
+    waited: impl FnOnce(Duration) -> bool,
+    message: &[u8],
+    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+) -> Option<&'a Registered> {
+    let (name, id) = (call.procedure, call.id);
+    // ANCHOR: lookup
+    let Some(procedure) = server.procedures.get(name) else {
+        server.steps.tell(Step::Unpack, name, id, message);
+        finish(name, Err(Fault::no_such_procedure(name)), reply);
+        return None;
+    };
+    // ANCHOR_END: lookup
+    if call.patience_ms.is_some_and(|ms| waited(Duration::from_millis(ms.into()))) {
+        let message = "the deadline had passed when the call came up; it was not executed";
+        finish(name, Err(Fault::new(Fault::DEADLINE_PASSED, message)), reply);
+        return None;
+    }
+    Some(procedure)
+}
+
+/// Runs a procedure.
+pub(super) fn run(
+    server: &Server,
+    procedure: &Registered,
+    call: Call<'_, '_>,
+    message: &[u8],
+    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+) {
+    let (name, id, steps) = (call.procedure, call.id, &server.steps);
+    // ANCHOR: catch
+    let run = AssertUnwindSafe(|| {
+        procedure.invoke(call.arguments, &mut |stage| match stage {
+            Stage::Unfit(fault) => {
+                steps.tell(Step::Unpack, name, id, message);
+                finish(name, Err(fault), reply);
+            }
+            Stage::Unpacked => {
+                steps.tell(Step::Unpack, name, id, message);
+                steps.tell(Step::Invoke, name, id, &[]);
+            }
+            Stage::Returned(outcome) => {
+                steps.tell(Step::Run, name, id, &[]);
+                finish(name, outcome, reply);
+            }
+        });
+    });
+    if let Err(panic) = catch_unwind(run) {
+        log::error!("{name} panicked: {}", panic_text(&*panic));
+        let _ = reply(Err(Fault::new(Fault::INTERNAL, format!("{name} failed inside"))));
+    }
+    // ANCHOR_END: catch
+}
+
+/// Hands an outcome to the protocol.
+fn finish(
+    name: &str,
+    outcome: Outcome<'_>,
+    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+) {
+    if let Err(fault) = reply(outcome) {
+        log::error!("the outcome of {name} cannot be sent: {fault}");
+        // A fault of a few words can be packed by every protocol.
+        let _ = reply(Err(fault));
     }
 }
 

@@ -7,8 +7,10 @@ use super::calls::Caller;
 use crate::error::ProtocolError;
 use crate::message::Fault;
 #[cfg(feature = "http")]
-use crate::protocol::http::Http;
+use crate::protocol::http::{Http, Version};
 use crate::protocol::{Answer, Finder, Framing, Message, Protocol, Side, Transport};
+#[cfg(feature = "http2")]
+use crate::transport::http2::{Exchange, Http2Server};
 use crate::transport::{Found, ReadBuffer};
 #[cfg(feature = "http")]
 use crate::transport::{http::HttpServer, last_tick};
@@ -20,6 +22,9 @@ pub(super) enum Road<'a> {
     /// HTTP, which takes the input in and keeps the message until it is answered.
     #[cfg(feature = "http")]
     Http(Box<HttpServer>, &'a Http),
+    /// HTTP/2, which besides may have several requests. One of them is the message.
+    #[cfg(feature = "http2")]
+    Http2(Box<Http2Server>, Option<Exchange>, &'a Http),
 }
 
 impl<'a> Road<'a> {
@@ -27,7 +32,11 @@ impl<'a> Road<'a> {
         match protocol.transport() {
             Transport::Stream(framing) => Road::Stream(framing.finder(Side::Server), framing),
             #[cfg(feature = "http")]
-            Transport::Http(http) => Road::Http(Box::new(HttpServer::new(http)), http),
+            Transport::Http(http) => match http.version {
+                Version::Http1 => Road::Http(Box::new(HttpServer::new(http)), http),
+                #[cfg(feature = "http2")]
+                Version::Http2 => Road::Http2(Box::new(Http2Server::new()), None, http),
+            },
         }
     }
 
@@ -52,6 +61,13 @@ impl<'a> Road<'a> {
                 caller.received = None;
                 server.take_in(http, input, &mut caller.output)
             }
+            #[cfg(feature = "http2")]
+            Road::Http2(server, message, http) => {
+                caller.received = None;
+                server.take_in(http, input, &mut caller.output)?;
+                *message = server.next();
+                Ok(message.as_ref().map_or(Found::Nothing, |_| Found::Message(0..0)))
+            }
         }
     }
 
@@ -65,6 +81,10 @@ impl<'a> Road<'a> {
             Road::Stream(..) => Message::new(&input.unread()[place.clone()]),
             #[cfg(feature = "http")]
             Road::Http(server, _) => server.message(),
+            #[cfg(feature = "http2")]
+            Road::Http2(_, message, _) => {
+                message.as_ref().map_or(Message::new(&[]), Exchange::message)
+            }
         }
     }
 
@@ -94,6 +114,15 @@ impl<'a> Road<'a> {
                 let last = last_tick() >= caller.eager_until && caller.connection.is_told_to_stop();
                 server.answer(http, answered, answer, last, &mut caller.output)
             }
+            #[cfg(feature = "http2")]
+            Road::Http2(server, message, http) => {
+                if let Some(message) = message.take() {
+                    server.answer(http, message, answered, answer);
+                }
+                server.work(http, &mut caller.output)?;
+                *message = server.next();
+                Ok(message.as_ref().map_or(Found::Nothing, |_| Found::Message(0..0)))
+            }
         }
     }
 
@@ -103,15 +132,20 @@ impl<'a> Road<'a> {
             Road::Stream(..) => input.unread().len(),
             #[cfg(feature = "http")]
             Road::Http(server, _) => server.torn(),
+            #[cfg(feature = "http2")]
+            Road::Http2(server, ..) => server.torn(input),
         }
     }
 
     /// Gives memory back that only a large message needed.
-    pub(super) fn shrink(&self, input: &mut ReadBuffer) {
+    pub(super) fn shrink(&mut self, input: &mut ReadBuffer) {
         input.shrink();
-        #[cfg(feature = "http")]
-        if let Road::Http(server, _) = self {
-            server.shrink();
+        match self {
+            Road::Stream(..) => {}
+            #[cfg(feature = "http")]
+            Road::Http(server, _) => server.shrink(),
+            #[cfg(feature = "http2")]
+            Road::Http2(server, ..) => server.shrink(),
         }
     }
 
@@ -121,11 +155,13 @@ impl<'a> Road<'a> {
             Road::Stream(..) => false,
             #[cfg(feature = "http")]
             Road::Http(server, _) => server.is_finished(),
+            #[cfg(feature = "http2")]
+            Road::Http2(server, ..) => server.is_finished(),
         }
     }
 
     /// What is said to a client before its connection is closed on it.
-    pub(super) fn last_words(&self, why: Why<'_>, out: &mut Vec<u8>) {
+    pub(super) fn last_words(&mut self, why: Why<'_>, out: &mut Vec<u8>) {
         match self {
             Road::Stream(_, framing) => framing.last_words(&why.fault(), out),
             #[cfg(feature = "http")]
@@ -133,15 +169,19 @@ impl<'a> Road<'a> {
                 Why::Broken(ProtocolError::TooSlow(_)) => server.too_slow(&why.fault(), out),
                 _ => server.last_words(&why.fault(), out),
             },
+            #[cfg(feature = "http2")]
+            Road::Http2(server, ..) => server.last_words(&why.fault(), out),
         }
     }
 
     /// What is said to a client when the server stops: the highest id that it answered.
-    pub(super) fn bye(&self, last: u32, out: &mut Vec<u8>) {
+    pub(super) fn bye(&mut self, last: u32, out: &mut Vec<u8>) {
         match self {
             Road::Stream(_, framing) => framing.bye(last, out),
             #[cfg(feature = "http")]
             Road::Http(server, _) => server.bye(out),
+            #[cfg(feature = "http2")]
+            Road::Http2(server, ..) => server.bye(out),
         }
     }
 }

@@ -4,6 +4,8 @@
 mod buffer;
 #[cfg(feature = "http")]
 pub(crate) mod http;
+#[cfg(feature = "http2")]
+pub(crate) mod http2;
 mod lifeline;
 pub(crate) mod memory;
 pub(crate) mod tcp;
@@ -24,6 +26,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) use buffer::ReadBuffer;
 pub(crate) use lifeline::{Lifeline, lifeline};
 
+use crate::error::Error;
 use crate::message::Fault;
 use crate::server::Place;
 
@@ -72,6 +75,11 @@ impl Connection {
     /// The other end, for people.
     pub(crate) fn peer_name(&self) -> String {
         self.peer.map_or_else(|| "the other end".to_owned(), |peer| peer.to_string())
+    }
+
+    /// Logs why the connection ended, if that was no good end.
+    pub(crate) fn log_end(&self, why: &Error) {
+        log::info!("the connection from {} ended: {}", self.peer_name(), why.with_causes());
     }
 
     /// The same connection, to be refused with this fault instead of served.

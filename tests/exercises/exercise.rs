@@ -26,6 +26,7 @@ mod e09a_withdraw;
 mod e09b_count;
 mod e10b_refuse;
 mod e11a_parent;
+mod e12a_faster;
 mod e13a_patiently;
 mod e13b_order_once;
 mod e14a_title;
@@ -40,7 +41,7 @@ use std::time::Duration;
 
 use kit::{Check, Exercise, Red};
 
-const EXERCISES: [Exercise; 24] = [
+const EXERCISES: [Exercise; 25] = [
     e01a_mean::EXERCISE,
     e01b_shout::EXERCISE,
     e02a_moment::EXERCISE,
@@ -60,6 +61,7 @@ const EXERCISES: [Exercise; 24] = [
     e09b_count::EXERCISE,
     e10b_refuse::EXERCISE,
     e11a_parent::EXERCISE,
+    e12a_faster::EXERCISE,
     e13a_patiently::EXERCISE,
     e13b_order_once::EXERCISE,
     e14a_title::EXERCISE,

@@ -1,4 +1,4 @@
-//! Every include finds its file, and in it its lines.
+//! Every include finds its file, and in it its lines, and they do not tear a list apart.
 
 use std::fs;
 
@@ -10,9 +10,16 @@ pub(super) fn check(book: &Book<'_>, findings: &mut Vec<Finding>) {
         for directive in page.directives() {
             let file = page.resolve(directive.file).map(|file| book.root.join(file));
             let text = file.and_then(|file| fs::read_to_string(file).ok());
-            if let Err(what) = part(&directive, text.as_deref()) {
-                findings.push(page.finding(directive.at, what));
-            }
+            let before = page.text[..directive.at].rsplit('\n').next().unwrap_or_default();
+            let what = match part(&directive, text.as_deref()) {
+                Err(what) => what,
+                // mdBook indents the first line and no other.
+                Ok(lines) if !before.is_empty() && lines.lines().count() > 1 => {
+                    "an include of several lines begins at the left".to_owned()
+                }
+                Ok(_) => continue,
+            };
+            findings.push(page.finding(directive.at, what));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What makes a page untrue or unreadable, and mdBook says nothing about. One file per kind.
 
 mod code;
+mod commands;
 mod examples;
 mod figures;
 mod includes;
@@ -43,8 +44,8 @@ struct Book<'a> {
     pages: Vec<Page>,
 }
 
-/// Looks for every kind of fault in the book of the repository at `root`, and runs the examples
-/// whose output it shows.
+/// Looks for every kind of fault in the book of the repository at `root`, runs the examples whose
+/// output it shows, and asks its program for help on the options that it names.
 ///
 /// # Errors
 ///
@@ -52,12 +53,14 @@ struct Book<'a> {
 pub fn check(root: &Path) -> Result<Vec<Finding>> {
     let mut findings = check_text(root)?;
     let book = Book::read(root)?;
+    commands::check(&book, &mut findings)?;
     output::check(&book, &mut findings)?;
     findings.sort();
     Ok(findings)
 }
 
-/// As [`check`], without running anything: shown output is compared with nothing.
+/// As [`check`], without running anything: commands are not looked at, and shown output is
+/// compared with nothing.
 ///
 /// # Errors
 ///

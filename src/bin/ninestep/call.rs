@@ -42,6 +42,7 @@ const EXAMPLES: &str = r#"Examples:
   ninestep call 127.0.0.1:9000 echo '{"list": [1, 2.5, null]}'
   ninestep call --protocol json-rpc http://127.0.0.1:9000/ add 10 5
   ninestep call --protocol thrift --idl demo.thrift 127.0.0.1:9000 divide 10 4
+  ninestep call --protocol grpc 127.0.0.1:9000 Calculator/Add 10 5
   ninestep call --timeout 0.5 127.0.0.1:9000 sleep 1000
 
 Exit codes:

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use ninestep::protocol::grpc::{Grpc, Proto};
 use ninestep::protocol::hprose::Hprose;
 use ninestep::protocol::json_rpc::JsonRpc;
-use ninestep::protocol::thrift::{Idl, IdlError, Thrift};
+use ninestep::protocol::thrift::{self, Thrift};
 use ninestep::protocol::xml_rpc::XmlRpc;
 use ninestep::{Channel, Server};
 
@@ -15,7 +16,7 @@ pub(crate) struct Protocol {
     /// How calls and their outcomes look as bytes.
     #[arg(long, default_value = "native")]
     protocol: Name,
-    /// A Thrift file, which gives arguments and results their numbers, names and types.
+    /// A .thrift or .proto file, which gives arguments and results their numbers, names and types.
     #[arg(long, value_name = "FILE", value_parser = load)]
     idl: Option<Idl>,
 }
@@ -34,19 +35,48 @@ enum Name {
     Hprose,
     /// Thrift's binary protocol over TCP.
     Thrift,
+    /// gRPC over HTTP/2; the service is called Demo unless a file or the call says otherwise.
+    Grpc,
 }
 
-fn load(path: &str) -> Result<Idl, IdlError> {
-    Idl::load(path)
+/// What a file declares.
+#[derive(Clone)]
+enum Idl {
+    Thrift(thrift::Idl),
+    Proto(Proto),
+}
+
+fn load(path: &str) -> Result<Idl, String> {
+    if path.ends_with(".proto") {
+        Proto::load(path).map(Idl::Proto).map_err(|error| error.to_string())
+    } else {
+        thrift::Idl::load(path).map(Idl::Thrift).map_err(|error| error.to_string())
+    }
 }
 
 impl Protocol {
     /// Says what is wrong with these options, if anything is.
     pub(crate) fn mistake(&self) -> Option<ExitCode> {
-        (self.idl.is_some() && self.protocol != Name::Thrift).then(|| {
-            let error = "--idl is a file for Thrift, and this protocol needs none";
-            crate::failed(error, "add --protocol thrift, or leave --idl out")
-        })
+        let (error, tip) = match (self.protocol, &self.idl) {
+            (_, None)
+            | (Name::Thrift, Some(Idl::Thrift(_)))
+            | (Name::Grpc, Some(Idl::Proto(_))) => {
+                return None;
+            }
+            (Name::Thrift, _) => {
+                ("--idl is a .proto file, and Thrift has others", "name a .thrift file")
+            }
+            (Name::Grpc, _) => ("--idl is no .proto file, which gRPC has", "name a .proto file"),
+            (_, Some(Idl::Thrift(_))) => (
+                "--idl is a file for Thrift, and this protocol needs none",
+                "add --protocol thrift, or leave --idl out",
+            ),
+            (_, Some(Idl::Proto(_))) => (
+                "--idl is a file for gRPC, and this protocol needs none",
+                "add --protocol grpc, or leave --idl out",
+            ),
+        };
+        Some(crate::failed(error, tip))
     }
 
     /// A server that speaks it.
@@ -58,6 +88,7 @@ impl Protocol {
             Name::XmlRpc => server.protocol(XmlRpc::default()),
             Name::Hprose => server.protocol(Hprose::default()),
             Name::Thrift => server.protocol(self.thrift()),
+            Name::Grpc => server.protocol(self.grpc(Grpc::default())),
         }
     }
 
@@ -70,10 +101,21 @@ impl Protocol {
             Name::XmlRpc => channel.protocol(XmlRpc::default()),
             Name::Hprose => channel.protocol(Hprose::default()),
             Name::Thrift => channel.protocol(self.thrift()),
+            Name::Grpc => channel.protocol(self.grpc(Grpc::service("Demo"))),
         }
     }
 
     fn thrift(&self) -> Thrift {
-        Thrift { idl: self.idl.clone().unwrap_or_default(), ..Thrift::default() }
+        match &self.idl {
+            Some(Idl::Thrift(idl)) => Thrift { idl: idl.clone(), ..Thrift::default() },
+            _ => Thrift::default(),
+        }
+    }
+
+    fn grpc(&self, without_file: Grpc) -> Grpc {
+        match &self.idl {
+            Some(Idl::Proto(proto)) => Grpc::with_proto(proto.clone()),
+            _ => without_file,
+        }
     }
 }

@@ -68,6 +68,7 @@ Examples:
   ninestep serve
   ninestep serve --protocol json-rpc
   ninestep serve --protocol thrift --idl demo.thrift
+  ninestep serve --protocol grpc --idl demo.proto
   ninestep serve --listen 127.0.0.1:0 --strategy process --start fork --trace";
 
 impl Serve {

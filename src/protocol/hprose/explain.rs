@@ -129,7 +129,7 @@ impl<'a> Explained<'a> {
             Event::Float(value) => self.push(end, name, format!("{value:?}")),
             Event::Text(text) => self.push(end, name, Quoted(&text)),
             Event::Bytes(bytes) => self.push(end, name, format!("{} bytes", bytes.len())),
-            #[cfg(feature = "thrift")]
+            #[cfg(any(feature = "grpc", feature = "thrift"))]
             Event::Variant(index) => self.push(end, name, index),
         }
         Ok(())

@@ -237,8 +237,11 @@ impl Emit for Writer<'_> {
             Key::Int(value, _) => self.put_int(value),
             Key::BigInt(value) => self.put(&format!("l{value};")),
             Key::Bool(value) => self.put(if value { "t" } else { "f" }),
-            #[cfg(feature = "thrift")]
-            Key::Index(index) => self.put_int(index.into()),
+            #[cfg(any(feature = "grpc", feature = "thrift"))]
+            other => {
+                self.put_text(&other.to_string());
+                Ok(())
+            }
         }
     }
 

@@ -368,7 +368,7 @@ impl Emit for Writer<'_> {
                         let value = *value;
                         return self.big_int(value);
                     }
-                    Key::Text(_) | Key::Index(_) => kind::STRING,
+                    _ => kind::STRING,
                 };
                 let kind = declared.map_or(natural, Type::kind);
                 same(&mut kinds[0], kind)?;

@@ -16,47 +16,49 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-pub(crate) use client::{HttpClient, Whole};
+pub(crate) use client::HttpClient;
 pub(crate) use server::HttpServer;
+#[cfg(feature = "http2")]
+pub(super) use server::{Refusal, admit};
 
 use super::ReadBuffer;
 
 /// The two buffers. Clones share them: hyper has one, and its driver the other.
 #[derive(Clone, Default)]
-struct Pipe(Arc<Mutex<Buffers>>);
+pub(super) struct Pipe(Arc<Mutex<Buffers>>);
 
 #[derive(Default)]
-struct Buffers {
-    input: ReadBuffer,
+pub(super) struct Buffers {
+    pub(super) input: ReadBuffer,
     /// Whether nothing will come after the input.
-    ended: bool,
-    output: Vec<u8>,
+    pub(super) ended: bool,
+    pub(super) output: Vec<u8>,
 }
 
 impl Pipe {
-    fn lock(&self) -> MutexGuard<'_, Buffers> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Buffers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Moves what came into the pipe.
-    fn put(&self, input: &mut ReadBuffer) {
+    pub(super) fn put(&self, input: &mut ReadBuffer) {
         self.lock().input.take_over(input);
     }
 
     /// Gives memory back that only a large message needed.
-    fn shrink(&self) {
+    pub(super) fn shrink(&self) {
         let Buffers { input, output, .. } = &mut *self.lock();
         input.shrink();
         output.shrink_to(ReadBuffer::LEAST_ROOM);
     }
 
     /// Says that nothing more will come.
-    fn end(&self) {
+    pub(super) fn end(&self) {
         self.lock().ended = true;
     }
 
     /// Moves what hyper wrote out of the pipe; a large piece is not copied.
-    fn take(&self, output: &mut Vec<u8>) {
+    pub(super) fn take(&self, output: &mut Vec<u8>) {
         let written = &mut self.lock().output;
         match output.is_empty() {
             true => std::mem::swap(output, written),
@@ -119,7 +121,7 @@ impl Write for Pipe {
 }
 
 /// Polls futures that wait for nothing but the pipe.
-struct Driver {
+pub(super) struct Driver {
     woken: Arc<Woken>,
     waker: Waker,
 }
@@ -139,13 +141,19 @@ impl Wake for Woken {
 }
 
 impl Driver {
-    fn new() -> Driver {
+    pub(super) fn new() -> Driver {
         let woken = Arc::new(Woken::default());
         Driver { waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
+    /// For whoever polls something that is no future.
+    #[cfg(feature = "http2")]
+    pub(super) fn context(&self) -> Context<'_> {
+        Context::from_waker(&self.waker)
+    }
+
     /// Lets a future work until it is done, or until more bytes must come first.
-    fn drive<F: Future>(&self, mut future: Pin<&mut F>) -> Poll<F::Output> {
+    pub(super) fn drive<F: Future>(&self, mut future: Pin<&mut F>) -> Poll<F::Output> {
         let mut context = Context::from_waker(&self.waker);
         loop {
             match future.as_mut().poll(&mut context) {

@@ -79,7 +79,7 @@ impl HttpServer {
     /// The message that is whole; none is empty.
     pub(crate) fn message(&self) -> Message<'_> {
         let Some((parts, bytes)) = &self.request else { return Message::new(&[]) };
-        let head = Head { path: parts.uri.path(), headers: &parts.headers, call: 0 };
+        let head = Head { path: parts.uri.path(), headers: &parts.headers, status: 0, call: 0 };
         Message { bytes, head: Some(head) }
     }
 
@@ -193,7 +193,11 @@ impl HttpServer {
 }
 
 /// Whether this server takes such a request, and the message that it holds.
-fn admit(http: &Http, parts: &Parts, body: Bytes) -> Result<Bytes, Refusal> {
+pub(in crate::transport) fn admit(
+    http: &Http,
+    parts: &Parts,
+    body: Bytes,
+) -> Result<Bytes, Refusal> {
     if !http.serves(parts.uri.path()) {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "nothing is served at this path"));
     }
@@ -214,13 +218,13 @@ fn admit(http: &Http, parts: &Parts, body: Bytes) -> Result<Bytes, Refusal> {
 }
 
 /// Why a request is no message.
-struct Refusal {
-    status: StatusCode,
-    why: String,
+pub(in crate::transport) struct Refusal {
+    pub(in crate::transport) status: StatusCode,
+    pub(in crate::transport) why: String,
 }
 
 impl Refusal {
-    fn new(status: StatusCode, why: impl Into<String>) -> Refusal {
+    pub(in crate::transport) fn new(status: StatusCode, why: impl Into<String>) -> Refusal {
         Refusal { status, why: why.into() }
     }
 

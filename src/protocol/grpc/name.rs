@@ -1,0 +1,28 @@
+//! How a procedure's name becomes a method's, and the reverse.
+
+/// Whether a method's name and a procedure's are the same but for the case of letters and for
+/// underscores: `SayHello`, `sayHello` and `say_hello` are.
+pub(super) fn is_same(method: &str, procedure: &str) -> bool {
+    letters(method).eq(letters(procedure))
+}
+
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
+}
+
+/// `SayHello` for `sayHello` and `say_hello`, as methods are named by custom.
+pub(super) fn method(procedure: &str) -> String {
+    let mut method = String::with_capacity(procedure.len());
+    let mut begins = true;
+    for letter in procedure.chars() {
+        match letter {
+            '_' => begins = true,
+            letter if begins => {
+                method.push(letter.to_ascii_uppercase());
+                begins = false;
+            }
+            letter => method.push(letter),
+        }
+    }
+    method
+}
