@@ -4,19 +4,33 @@
 
 pub mod support;
 
+use std::io::Read;
+use std::net::Shutdown;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ninestep::{Limits, Procedures, Server, Strategy, ThreadPerConnection, demo};
+use ninestep::{
+    Channel, ClientStub, Fault, Limits, Recorder, Server, ServerStub, SingleThreaded, Strategy,
+    ThreadPerConnection, ThreadPool, demo,
+};
 use support::http2::{
     Frames, Other, PREFACE, Texts, call, call_headers, code, flag, frame, headers, kind, last,
-    packed, request,
+    request,
 };
-use support::{PATIENCE, ServerThread, within};
+use support::{ServerThread, eventually, within};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Every limit is an hour, but for those that a test sets.
 const PATIENT: Limits =
     Limits { first_message: HOUR, message: HOUR, idle: HOUR, write: HOUR, drain: HOUR };
+/// What RST_STREAM and GOAWAY say (RFC 9113, section 7).
+const NO_ERROR: u32 = 0;
+const PROTOCOL_ERROR: u32 = 1;
+const FRAME_SIZE_ERROR: u32 = 6;
+const REFUSED_STREAM: u32 = 7;
+const CANCEL: u32 = 8;
 
 fn serve(limits: Limits, strategy: impl Strategy + Send + 'static) -> ServerThread {
     let server = Server::new(demo::procedures()).protocol(Texts::new(1000)).limits(limits);
@@ -28,23 +42,468 @@ fn over_http2(test: impl FnOnce(&ServerThread) + Send + 'static) {
     within("a test over HTTP/2", || test(&serve(PATIENT, ThreadPerConnection::default())));
 }
 
+/// The server still answers on this connection.
+fn is_served(frames: &mut Frames, stream: u32) {
+    frames.send(&call(stream, "add", "[10,5]"));
+    assert_eq!(frames.answer(), (stream, "15".to_owned()));
+}
+
+/// A call without a body.
+fn whole_head(stream: u32, procedure: &str) -> Vec<u8> {
+    let flags = flag::END_HEADERS | flag::END_STREAM;
+    frame(kind::HEADERS, flags, stream, &call_headers(&format!("/{procedure}")))
+}
+
 #[test]
 fn an_answer_is_headers_data_and_trailers() {
     over_http2(|server| {
-        let seen = Other::connect(server.address()).ask(request("add", "[10,5]")).unwrap();
+        let mut other = Other::connect(server.address());
+        let seen = other.ask(request("add", "[10,5]")).unwrap();
         assert_eq!((seen.status, &seen.body[5..]), (200, "15"));
         assert_eq!(seen.headers["content-type"], "application/texts");
         assert_eq!(seen.trailers["code"], "0");
+        // Without a body the trailers are the headers.
+        let seen = other.ask(request("divide", "[1.0,0.0]")).unwrap();
+        assert_eq!((seen.status, &*seen.body), (200, ""));
+        assert_eq!(seen.headers["content-type"], "application/texts");
+        assert_eq!(seen.headers["message"], "division by zero");
+        assert!(seen.trailers.is_empty());
+
+        let mut frames = Frames::greeted(server.address());
+        frames.send(&call(1, "divide", "[1.0,0.0]"));
+        let only = frames.news();
+        assert_eq!((only.kind, only.flags), (kind::HEADERS, flag::END_HEADERS | flag::END_STREAM));
+        is_served(&mut frames, 3);
+    });
+}
+
+#[test]
+fn an_answer_comes_in_one_piece() {
+    over_http2(|server| {
+        let mut frames = Frames::greeted(server.address());
+        for n in 0..50 {
+            is_served(&mut frames, 4 * n + 1);
+            frames.send(&call(4 * n + 3, "add", "[10,5]"));
+            let mut came = [0; 1000];
+            let count = frames.0.read(&mut came).unwrap();
+            let length = |at: usize| 9 + usize::from(came[at + 2]);
+            let (head, body) = (length(0), length(length(0)));
+            assert_eq!(count, head + body + length(head + body), "call {n}");
+        }
     });
 }
 
 #[test]
 fn a_slow_call_holds_up_no_other() {
+    within("slow calls", || {
+        let servers = [
+            serve(PATIENT, SingleThreaded),
+            serve(PATIENT, ThreadPerConnection::default()),
+            serve(PATIENT, ThreadPool::default()),
+        ];
+        for server in servers {
+            let mut frames = Frames::greeted(server.address());
+            let began = Instant::now();
+            frames.send(&[call(1, "sleep", "[400]"), call(3, "sleep", "[400]")].concat());
+            frames.send(&call(5, "add", "[10,5]"));
+            assert_eq!(frames.answer(), (5, "15".to_owned()));
+            is_served(&mut frames, 7);
+            let mut slow = [frames.answer().0, frames.answer().0];
+            slow.sort_unstable();
+            assert_eq!(slow, [1, 3]);
+            // They slept at the same time.
+            assert!(began.elapsed() < Duration::from_millis(750), "{:?}", began.elapsed());
+        }
+    });
+}
+
+#[test]
+fn one_message_after_the_other_can_be_processed_by_hand() {
+    within("a stub", || {
+        let server = Server::new(demo::procedures()).protocol(Texts::new(1000));
+        let (channel, connection) = Channel::in_memory().unwrap();
+        let client = std::thread::spawn(move || {
+            let stub = ClientStub::new(&channel.protocol(Texts::new(1000))).unwrap();
+            let sent = stub.send::<i64>("add", (1, 2)).unwrap();
+            (stub.call::<i64>("add", (10, 5)).unwrap(), sent.wait().unwrap())
+        });
+        let mut stub = ServerStub::new(&server, connection);
+        assert!(stub.process().unwrap());
+        assert!(stub.process().unwrap());
+        assert_eq!(client.join().unwrap(), (15, 3));
+        assert!(!stub.process().unwrap());
+    });
+}
+
+#[test]
+fn every_step_is_told() {
+    within("steps", || {
+        let steps = Arc::new(Recorder::default());
+        let server = Server::new(demo::procedures()).protocol(Texts::new(1000));
+        let server = server.observer(steps.clone());
+        let (channel, connection) = Channel::in_memory().unwrap();
+        std::thread::spawn(move || server.serve(connection));
+        let channel = channel.protocol(Texts::new(1000)).observer(steps.clone());
+        let stub = ClientStub::new(&channel).unwrap();
+        for id in 1..=3 {
+            stub.call::<i64>("add", (10, 5)).unwrap();
+            let told = steps.take();
+            let mut told: Vec<_> = told.iter().map(|it| (it.step.number(), it.id)).collect();
+            // The server may be faster than the client can tell that it has sent.
+            told.sort_unstable();
+            assert_eq!(told, (1..=9).map(|number| (number, id)).collect::<Vec<_>>());
+        }
+    });
+}
+
+#[test]
+fn a_stop_answers_what_was_read_and_refuses_the_rest() {
+    over_http2(|_| {
+        let server = serve(PATIENT, ThreadPerConnection::default());
+        let mut idle = Frames::greeted(server.address());
+        is_served(&mut idle, 1);
+        let mut busy = Frames::greeted(server.address());
+        busy.send(&[call(1, "sleep", "[300]"), call(3, "add", "[10,5]")].concat());
+        assert_eq!(busy.answer().0, 3);
+        // The half of a call is no call.
+        let half = call(5, "add", "[10,5]");
+        busy.send(&half[..half.len() - 20]);
+        is_served(&mut busy, 7);
+        server.stop_handle().stop();
+
+        let bye = idle.news();
+        assert_eq!((last(&bye), code(&bye)), (1, NO_ERROR));
+        assert!(idle.is_over());
+
+        let bye = busy.news();
+        assert_eq!((last(&bye), code(&bye)), (i32::MAX.cast_unsigned(), NO_ERROR));
+        let refused = busy.news();
+        assert_eq!((refused.stream, code(&refused)), (5, REFUSED_STREAM), "{refused:?}");
+        busy.send(&whole_head(9, "add"));
+        let refused = busy.news();
+        assert_eq!((refused.stream, code(&refused)), (9, REFUSED_STREAM), "{refused:?}");
+        assert_eq!(busy.answer(), (1, "null".to_owned()));
+        assert_eq!(last(&busy.news()), 9);
+        assert!(busy.is_over());
+        drop((idle, busy));
+        server.ended().unwrap();
+    });
+}
+
+#[test]
+fn who_says_that_nothing_more_comes_has_its_answers_all_the_same() {
     over_http2(|server| {
         let mut frames = Frames::greeted(server.address());
-        frames.send(&call(1, "sleep", "[500]"));
-        frames.send(&call(3, "add", "[10,5]"));
-        assert_eq!(frames.answer(), (3, "15".to_owned()));
-        assert_eq!(frames.answer(), (1, "null".to_owned()));
+        frames.send(&[call(1, "sleep", "[100]"), call(3, "add", "[10,5]")].concat());
+        frames.finish_sending();
+        assert_eq!(frames.answer().0, 3);
+        assert_eq!(frames.answer().0, 1);
+        assert_eq!(last(&frames.news()), 3);
+        assert!(frames.is_over());
+    });
+}
+
+#[test]
+fn what_is_no_http2_is_told_so() {
+    over_http2(|server| {
+        let others: [&[u8]; 5] = [
+            b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n",
+            b"GET / HTTP/1.0\r\n\r\n",
+            b"PRI * HTTP/3.0\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+            b"x",
+        ];
+        for bytes in others {
+            let mut frames = Frames::connect(server.address());
+            frames.send(bytes);
+            let mut told = String::new();
+            frames.0.read_to_string(&mut told).unwrap();
+            assert!(told.starts_with("HTTP/1.1 505 HTTP Version Not Supported\r\n"), "{told}");
+            assert!(told.ends_with("speaks HTTP/2 and nothing else\n"), "{told}");
+        }
+        is_served(&mut Frames::greeted(server.address()), 1);
+    });
+}
+
+#[test]
+fn what_is_no_call_is_refused_and_others_are_served_on() {
+    let mut texts = Texts::new(1000);
+    texts.0.paths = vec!["/add".into()].into();
+    within("refusals", || {
+        let server = Server::new(demo::procedures()).protocol(texts).limits(PATIENT);
+        let server = ServerThread::run(server, ThreadPerConnection::default());
+        let mut other = Other::connect(server.address());
+        let good = || request("add", "[10,5]");
+        let mut wrong = [good(), good(), good(), good(), good(), good()];
+        *wrong[0].method_mut() = http::Method::GET;
+        *wrong[1].method_mut() = http::Method::PUT;
+        *wrong[2].uri_mut() = "http://test/subtract".parse().unwrap();
+        wrong[3].headers_mut().remove("content-type");
+        wrong[4].headers_mut().insert("content-type", "application/json".parse().unwrap());
+        wrong[5].headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+        for (request, status) in wrong.into_iter().zip([405, 405, 404, 415, 415, 415]) {
+            let shown = format!("{request:?}");
+            let seen = other.ask(request).unwrap();
+            assert_eq!(seen.status, status, "{shown}");
+            assert_eq!(seen.headers["content-type"], "text/plain");
+            assert!(!seen.body.is_empty(), "{shown}");
+            assert_eq!(&other.ask(good()).unwrap().body[5..], "15", "after {shown}");
+        }
+        // The protocol itself cannot read this one.
+        let mut malformed = good();
+        *malformed.body_mut() = b"nonsense".to_vec();
+        assert_eq!(other.ask(malformed).unwrap().status, 400);
+        assert_eq!(&other.ask(good()).unwrap().body[5..], "15");
+    });
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused() {
+    over_http2(|server| {
+        let mut other = Other::connect(server.address());
+        let text = |length: usize| request("echo", &format!("[{:?}]", "x".repeat(length - 9)));
+        assert_eq!(other.ask(text(1000)).unwrap().status, 200);
+        // The protocol refuses what is longer, and does not see all of it.
+        for length in [1001, 5000, 100_000] {
+            let seen = other.ask(text(length)).unwrap();
+            assert_eq!(
+                (seen.status, seen.headers["message"].as_bytes()),
+                (200, &b"cut off after 1001"[..])
+            );
+        }
+        // What is announced is not read.
+        let mut frames = Frames::greeted(server.address());
+        let mut head = call_headers("/echo");
+        head.extend(headers(&[("content-length", "1001")]));
+        frames.send(&frame(kind::HEADERS, flag::END_HEADERS, 1, &head));
+        let refused = frames.news();
+        assert_eq!((refused.kind, refused.stream), (kind::HEADERS, 1), "{refused:?}");
+        assert_eq!(frames.news().kind, kind::DATA);
+        // The rest is not wanted, which is no error.
+        let reset = frames.news();
+        assert_eq!((reset.kind, code(&reset)), (kind::RESET, NO_ERROR), "{reset:?}");
+        is_served(&mut frames, 3);
+    });
+}
+
+#[test]
+fn a_conversation_that_is_torn_at_any_byte_harms_nobody() {
+    over_http2(|server| {
+        let mut bystander = Frames::greeted(server.address());
+        let settings = frame(kind::SETTINGS, 0, 0, &[]);
+        let all = [PREFACE, &settings, &call(1, "add", "[10,5]")].concat();
+        for sent in 0..all.len() {
+            let mut leaver = Frames::connect(server.address());
+            leaver.send(&all[..sent]);
+            leaver.finish_sending();
+            while let Some(told) = leaver.next_news() {
+                assert_eq!(told.kind, kind::GOAWAY, "after {sent} bytes: {told:?}");
+            }
+        }
+        is_served(&mut bystander, 1);
+        // It may also come in pieces.
+        let mut slow = Frames::connect(server.address());
+        for byte in all {
+            slow.send(&[byte]);
+        }
+        assert_eq!(slow.answer(), (1, "15".to_owned()));
+    });
+}
+
+#[test]
+fn what_breaks_the_rules_ends_the_connection() {
+    over_http2(|server| {
+        let mut bystander = Frames::greeted(server.address());
+        let on_stream_0 = frame(kind::HEADERS, flag::END_HEADERS, 0, &call_headers("/add"));
+        let on_even_stream = frame(kind::HEADERS, flag::END_HEADERS, 2, &call_headers("/add"));
+        let data_of_nothing = frame(kind::DATA, 0, 1, b"x");
+        let short_settings = frame(kind::SETTINGS, 0, 0, b"x");
+        let short_ping = frame(kind::PING, 0, 0, b"x");
+        let too_long = frame(kind::DATA, 0, 1, &[0; 16 * 1024 + 1]);
+        let no_window = frame(kind::WINDOW_UPDATE, 0, 0, &[0; 4]);
+        for bytes in [
+            on_stream_0,
+            on_even_stream,
+            data_of_nothing,
+            short_settings,
+            short_ping,
+            too_long,
+            no_window,
+        ] {
+            let mut frames = Frames::greeted(server.address());
+            frames.send(&bytes);
+            let bye = frames.news();
+            assert_eq!(last(&bye), 0, "{:?}", &bytes[..9]);
+            assert!(matches!(code(&bye), PROTOCOL_ERROR | FRAME_SIZE_ERROR), "{bye:?}");
+            assert!(frames.is_over());
+        }
+        is_served(&mut bystander, 1);
+    });
+}
+
+#[test]
+fn endless_headers_are_refused() {
+    over_http2(|server| {
+        let mut request = request("add", "[10,5]");
+        for n in 0..100 {
+            let name: http::HeaderName = format!("x-{n}").parse().unwrap();
+            request.headers_mut().insert(name, "x".repeat(200).parse().unwrap());
+        }
+        let mut other = Other::connect(server.address());
+        assert_eq!(other.ask(request).unwrap().status, 431);
+    });
+}
+
+#[test]
+fn a_ping_is_answered() {
+    over_http2(|server| {
+        let mut frames = Frames::greeted(server.address());
+        frames.send(&frame(kind::PING, 0, 0, b"12345678"));
+        let pong = loop {
+            let next = frames.next_frame().unwrap();
+            if next.kind == kind::PING {
+                break next;
+            }
+        };
+        assert_eq!((pong.flags, &*pong.body), (flag::ACK, &b"12345678"[..]));
+    });
+}
+
+#[test]
+fn a_call_that_is_given_up_is_not_answered() {
+    over_http2(|server| {
+        let mut frames = Frames::greeted(server.address());
+        frames.send(&[call(1, "sleep", "[100]"), call(3, "sleep", "[200]")].concat());
+        frames.send(&frame(kind::RESET, 0, 1, &CANCEL.to_be_bytes()));
+        assert_eq!(frames.answer().0, 3);
+        is_served(&mut frames, 5);
+    });
+}
+
+#[test]
+fn more_calls_at_once_than_allowed_are_refused() {
+    over_http2(|server| {
+        let mut frames = Frames::greeted(server.address());
+        let calls: Vec<_> = (0..128).map(|n| call(2 * n + 1, "sleep", "[300]")).collect();
+        frames.send(&calls.concat());
+        frames.send(&[whole_head(257, "add"), whole_head(259, "add")].concat());
+        for n in [128, 129] {
+            let refused = frames.news();
+            assert_eq!((refused.kind, refused.stream), (kind::RESET, 2 * n + 1), "{refused:?}");
+            assert_eq!(code(&refused), REFUSED_STREAM);
+        }
+        for _ in 0..128 {
+            assert!(frames.answer().0 < 256);
+        }
+        is_served(&mut frames, 261);
+    });
+}
+
+#[test]
+fn a_client_that_makes_no_room_is_not_worked_for() {
+    within("no room", || {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let large = "x".repeat(256 << 10);
+        let procedures = demo::procedures().on("large", move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            large.clone()
+        });
+        let limits = Limits { write: Duration::from_millis(300), ..PATIENT };
+        let server = Server::new(procedures).protocol(Texts::new(1000)).limits(limits);
+        let server = ServerThread::run(server, ThreadPerConnection::default());
+        let calls = |numbers: Range<u32>| {
+            numbers.flat_map(|n| call(2 * n + 1, "large", "[]")).collect::<Vec<u8>>()
+        };
+        let mut frames = Frames::greeted(server.address());
+        // It reads, but widens no window.
+        frames.send(&calls(0..12));
+        eventually("the first calls", || count.load(Ordering::SeqCst) == 12);
+        is_served(&mut Frames::greeted(server.address()), 1);
+        frames.send(&calls(12..32));
+        while frames.next_frame().is_some() {}
+        assert!(count.load(Ordering::SeqCst) < 32, "{count:?}");
+    });
+}
+
+#[test]
+fn slow_clients_are_told_so() {
+    within("slow clients", || {
+        let short = Duration::from_millis(50);
+        let whole = call(3, "add", "[10,5]");
+        // The half of a call is given up alone.
+        let server = serve(Limits { message: short, ..PATIENT }, ThreadPerConnection::default());
+        let mut frames = Frames::greeted(server.address());
+        is_served(&mut frames, 1);
+        frames.send(&whole[..whole.len() - 20]);
+        let told = frames.news();
+        assert_eq!((told.kind, told.stream), (kind::HEADERS, 3), "{told:?}");
+        assert_eq!(frames.news().kind, kind::DATA);
+        assert_eq!(code(&frames.news()), NO_ERROR);
+        is_served(&mut frames, 5);
+
+        let first = Limits { first_message: short, ..PATIENT };
+        let server = serve(first, ThreadPerConnection::default());
+        let begun = [PREFACE, &frame(kind::SETTINGS, 0, 0, &[])].concat();
+        for sent in [0, 10, begun.len()] {
+            let mut frames = Frames::connect(server.address());
+            frames.send(&begun[..sent]);
+            while let Some(told) = frames.next_news() {
+                assert_eq!((last(&told), code(&told)), (0, NO_ERROR), "{sent}");
+            }
+        }
+        // Who is idle is sent away; a ping is no call.
+        let server = serve(Limits { idle: short, ..PATIENT }, ThreadPerConnection::default());
+        let mut frames = Frames::greeted(server.address());
+        is_served(&mut frames, 1);
+        frames.send(&frame(kind::PING, 0, 0, b"12345678"));
+        let bye = frames.news();
+        assert_eq!((last(&bye), code(&bye)), (1, NO_ERROR));
+        assert!(frames.is_over());
+        // A call under way is none of these.
+        let mut frames = Frames::greeted(server.address());
+        frames.send(&call(1, "sleep", "[200]"));
+        assert_eq!(frames.answer().0, 1);
+    });
+}
+
+#[test]
+fn a_call_whose_deadline_has_passed_is_not_executed() {
+    over_http2(|server| {
+        let mut late = request("add", "[10,5]");
+        late.headers_mut().insert("patience", 0.into());
+        let seen = Other::connect(server.address()).ask(late).unwrap();
+        assert_eq!(seen.headers["code"], Fault::DEADLINE_PASSED.to_string());
+    });
+}
+
+#[test]
+fn a_refused_connection_is_told_why() {
+    within("a refusal", || {
+        let (channel, connection) = Channel::in_memory().unwrap();
+        let client = channel.connect().unwrap();
+        let server = Server::new(demo::procedures()).protocol(Texts::new(1000));
+        server.serve(connection.refused(Fault::new(Fault::OVERLOADED, "not today")));
+        let mut came = Vec::new();
+        while client.receive(&mut came).unwrap() > 0 {}
+        let settings = frame(kind::SETTINGS, 0, 0, &[]);
+        let bye = [&[0; 4], &REFUSED_STREAM.to_be_bytes(), &b"not today"[..]].concat();
+        assert_eq!(came, [settings, frame(kind::GOAWAY, 0, 0, &bye)].concat());
+    });
+}
+
+#[test]
+fn helpers_end_when_they_have_nothing_to_do() {
+    over_http2(|server| {
+        let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+        let mut frames = Frames::greeted(server.address());
+        let before = threads();
+        let calls: Vec<_> = (0..50).map(|n| call(2 * n + 1, "sleep", "[100]")).collect();
+        frames.send(&calls.concat());
+        (0..50).for_each(|_| drop(frames.answer()));
+        let most = threads();
+        assert!(most > before, "{before} threads");
+        eventually("the end of the helpers", || threads() + 40 < most);
+        frames.0.shutdown(Shutdown::Both).unwrap();
     });
 }

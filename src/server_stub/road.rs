@@ -10,7 +10,7 @@ use crate::message::Fault;
 use crate::protocol::http::{Http, Version};
 use crate::protocol::{Answer, Finder, Framing, Message, Protocol, Side, Transport};
 #[cfg(feature = "http2")]
-use crate::transport::http2::{Exchange, Http2Server};
+use crate::transport::http2::Http2Server;
 use crate::transport::{Found, ReadBuffer};
 #[cfg(feature = "http")]
 use crate::transport::{http::HttpServer, last_tick};
@@ -22,9 +22,9 @@ pub(super) enum Road<'a> {
     /// HTTP, which takes the input in and keeps the message until it is answered.
     #[cfg(feature = "http")]
     Http(Box<HttpServer>, &'a Http),
-    /// HTTP/2, which besides may have several requests. One of them is the message.
+    /// HTTP/2, which may have several requests. One of them is the message.
     #[cfg(feature = "http2")]
-    Http2(Box<Http2Server>, Option<Exchange>, &'a Http),
+    Http2(Box<Http2Server>, &'a Http),
 }
 
 impl<'a> Road<'a> {
@@ -35,7 +35,7 @@ impl<'a> Road<'a> {
             Transport::Http(http) => match http.version {
                 Version::Http1 => Road::Http(Box::new(HttpServer::new(http)), http),
                 #[cfg(feature = "http2")]
-                Version::Http2 => Road::Http2(Box::new(Http2Server::new()), None, http),
+                Version::Http2 => Road::Http2(Box::new(Http2Server::new()), http),
             },
         }
     }
@@ -62,11 +62,10 @@ impl<'a> Road<'a> {
                 server.take_in(http, input, &mut caller.output)
             }
             #[cfg(feature = "http2")]
-            Road::Http2(server, message, http) => {
+            Road::Http2(server, http) => {
                 caller.received = None;
                 server.take_in(http, input, &mut caller.output)?;
-                *message = server.next();
-                Ok(message.as_ref().map_or(Found::Nothing, |_| Found::Message(0..0)))
+                Ok(server.choose_next())
             }
         }
     }
@@ -82,9 +81,7 @@ impl<'a> Road<'a> {
             #[cfg(feature = "http")]
             Road::Http(server, _) => server.message(),
             #[cfg(feature = "http2")]
-            Road::Http2(_, message, _) => {
-                message.as_ref().map_or(Message::new(&[]), Exchange::message)
-            }
+            Road::Http2(server, _) => server.message(),
         }
     }
 
@@ -115,13 +112,10 @@ impl<'a> Road<'a> {
                 server.answer(http, answered, answer, last, &mut caller.output)
             }
             #[cfg(feature = "http2")]
-            Road::Http2(server, message, http) => {
-                if let Some(message) = message.take() {
-                    server.answer(http, message, answered, answer);
-                }
+            Road::Http2(server, http) => {
+                server.answer_chosen(http, answered, answer);
                 server.work(http, &mut caller.output)?;
-                *message = server.next();
-                Ok(message.as_ref().map_or(Found::Nothing, |_| Found::Message(0..0)))
+                Ok(server.choose_next())
             }
         }
     }

@@ -28,7 +28,7 @@ impl ServerStub<'_> {
     pub(super) fn serve_side_by_side(self) {
         let first = from_now(self.server.limits.first_message);
         let ServerStub { road, input, answer, caller, .. } = self;
-        let Road::Http2(http2, _, http) = road else { return };
+        let Road::Http2(http2, http) = road else { return };
         // Calls that still run when the connection ends are waited for.
         thread::scope(|scope| {
             let mut served = SideBySide {

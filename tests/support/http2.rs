@@ -1,6 +1,7 @@
 //! HTTP/2 as bare frames, the same by another implementation, and a protocol to carry over it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::{Cursor, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
@@ -227,7 +228,7 @@ pub fn last(frame: &Frame) -> u32 {
 }
 
 /// One connection of bare frames. Nothing on it blocks for longer than [`PATIENCE`].
-pub struct Frames(pub TcpStream);
+pub struct Frames(pub TcpStream, HashMap<u32, Vec<Frame>>);
 
 impl Frames {
     /// Connects, and says nothing.
@@ -240,7 +241,7 @@ impl Frames {
         stream.set_nodelay(true).expect("a socket");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         stream.set_write_timeout(Some(PATIENCE)).expect("a socket");
-        Frames(stream)
+        Frames(stream, HashMap::new())
     }
 
     /// Connects as a client that speaks HTTP/2.
@@ -248,6 +249,13 @@ impl Frames {
         let mut frames = Frames::connect(address);
         frames.send(&[PREFACE, &frame(kind::SETTINGS, 0, 0, &[])].concat());
         frames
+    }
+
+    /// Takes a client's preface.
+    pub fn preface(&mut self) {
+        let mut came = [0; PREFACE.len()];
+        self.0.read_exact(&mut came).expect("the client speaks");
+        assert_eq!(came, PREFACE);
     }
 
     /// Sends all of it.
@@ -261,7 +269,7 @@ impl Frames {
     }
 
     /// The next frame; nothing at the end of the connection, however rude it is.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn next_frame(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         match self.0.read(&mut head[..1]) {
             Ok(0) => return None,
@@ -284,22 +292,27 @@ impl Frames {
     /// The same; nothing at the end.
     pub fn next_news(&mut self) -> Option<Frame> {
         loop {
-            let frame = self.next()?;
+            let frame = self.next_frame()?;
             if let kind::DATA | kind::HEADERS | kind::RESET | kind::GOAWAY = frame.kind {
                 return Some(frame);
             }
         }
     }
 
-    /// The text of the next answer, and its stream.
+    /// The next answer that is whole: its stream and its text.
     pub fn answer(&mut self) -> (u32, String) {
-        let head = self.news();
-        assert_eq!(head.kind, kind::HEADERS, "{head:?}");
-        let body = self.news();
-        assert_eq!((body.kind, body.stream), (kind::DATA, head.stream), "{body:?}");
-        let trailers = self.news();
-        let flags = flag::END_HEADERS | flag::END_STREAM;
-        assert_eq!((trailers.kind, trailers.flags), (kind::HEADERS, flags), "{trailers:?}");
+        let frames = loop {
+            let frame = self.news();
+            assert!(matches!(frame.kind, kind::HEADERS | kind::DATA), "{frame:?}");
+            let (stream, is_last) = (frame.stream, frame.flags & flag::END_STREAM != 0);
+            self.1.entry(stream).or_default().push(frame);
+            if is_last && let Some(frames) = self.1.remove(&stream) {
+                break frames;
+            }
+        };
+        let [head, body, trailers] = &frames[..] else { panic!("{frames:?}") };
+        let kinds = [head.kind, body.kind, trailers.kind];
+        assert_eq!(kinds, [kind::HEADERS, kind::DATA, kind::HEADERS], "{frames:?}");
         (head.stream, String::from_utf8(body.body[5..].to_vec()).expect("UTF-8"))
     }
 
@@ -362,7 +375,7 @@ impl Other {
                 body.extend(piece);
             }
             let trailers = stream.trailers().await?.unwrap_or_default();
-            let body = String::from_utf8(body).expect("UTF-8");
+            let body = String::from_utf8_lossy(&body).into_owned();
             Ok(Seen { status: parts.status.as_u16(), headers: parts.headers, body, trailers })
         })
     }

@@ -21,7 +21,7 @@ use crate::message::Fault;
 use crate::protocol::http::{Head, Http};
 use crate::protocol::{Answer, Message};
 use crate::transport::http::{Driver, Pipe, Refusal, admit};
-use crate::transport::{ReadBuffer, from_now};
+use crate::transport::{Found, ReadBuffer, from_now};
 
 /// One connection's HTTP/2, as its server sees it.
 pub(crate) struct Http2Server {
@@ -32,6 +32,8 @@ pub(crate) struct Http2Server {
     arriving: Vec<Arriving>,
     /// Requests that are whole, and were not asked for.
     whole: VecDeque<Exchange>,
+    /// The one of these that is being answered, where they are answered one by one.
+    chosen: Option<Exchange>,
     /// Requests that are being answered.
     handed_out: usize,
     /// The bytes of all these requests' bodies.
@@ -81,6 +83,7 @@ impl Http2Server {
             pipe: Pipe::default(),
             arriving: Vec::new(),
             whole: VecDeque::new(),
+            chosen: None,
             handed_out: 0,
             held: 0,
             leaving: Vec::new(),
@@ -137,6 +140,29 @@ impl Http2Server {
         let next = self.whole.pop_front();
         self.handed_out += usize::from(next.is_some());
         next
+    }
+
+    /// Chooses the next request that is whole.
+    pub(crate) fn choose_next(&mut self) -> Found {
+        self.chosen = self.next();
+        self.chosen.as_ref().map_or(Found::Nothing, |_| Found::Message(0..0))
+    }
+
+    /// The chosen request; none is empty.
+    pub(crate) fn message(&self) -> Message<'_> {
+        self.chosen.as_ref().map_or(Message::new(&[]), Exchange::message)
+    }
+
+    /// Answers the chosen request.
+    pub(crate) fn answer_chosen(
+        &mut self,
+        http: &Http,
+        answered: Result<(), ProtocolError>,
+        answer: &mut Answer,
+    ) {
+        if let Some(exchange) = self.chosen.take() {
+            self.answer(http, exchange, answered, answer);
+        }
     }
 
     /// Answers a request, as far as the client makes room for it; [`work`](Http2Server::work) does

@@ -187,16 +187,12 @@ fn play(role: &[&str]) -> Result<()> {
             Some(system) => python::serve(system),
             None => ours::serve(system),
         },
-        ["client", work, _, address] => {
-            // Python's servers say it so.
-            let address = address.trim_start_matches("listening on ");
-            match work.split_once('-') {
-                Some(("apache", work)) => apache::client(work, address),
-                Some(("jsonrpsee", work)) => json_rpsee::client(work, address),
-                Some(("python", system)) => python::client(system, address),
-                _ => ours::client(work, address),
-            }
-        }
+        ["client", work, _, address] => match work.split_once('-') {
+            Some(("apache", work)) => apache::client(work, address),
+            Some(("jsonrpsee", work)) => json_rpsee::client(work, address),
+            Some(("python", system)) => python::client(system, address),
+            _ => ours::client(work, address),
+        },
         _ => Err("no such role".into()),
     }
 }
