@@ -191,7 +191,7 @@ fn what_is_not_there_is_zero_empty_or_nothing() {
     assert_eq!(result::<i64>(&grpc, b"").unwrap(), 0);
     assert_eq!(result::<Option<i64>>(&grpc, b"").unwrap(), None);
     assert_eq!(result::<String>(&grpc, b"").unwrap(), "");
-    assert_eq!(result::<Vec<i64>>(&grpc, b"").unwrap(), []);
+    assert_eq!(result::<Vec<i64>>(&grpc, b"").unwrap(), [0_i64; 0]);
     assert_eq!(result::<Value>(&grpc, b"").unwrap(), Value::Null);
     assert_eq!(result::<Color>(&grpc, b"").unwrap(), Color::Red);
     result::<()>(&grpc, b"").unwrap();
