@@ -79,7 +79,8 @@
 //!
 //! `cli`, on by default, is the `ninestep` command, and `compare`, which it includes, what
 //! `ninestep compare` runs. A library needs neither: `default-features = false`. Each protocol
-//! besides the native one has a feature of its name, such as `json-rpc`; `cli` includes them all.
+//! besides the native one has a feature of its name, such as `json-rpc`; `grpc-proto` is `grpc` with
+//! `.proto` files read at run time. `cli` includes them all.
 #![deny(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod protocol;

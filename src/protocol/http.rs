@@ -1,5 +1,7 @@
 //! What HTTP knows of a message besides its body.
 
+pub mod explain;
+
 use std::borrow::Cow;
 
 pub use http::{HeaderMap, HeaderName, HeaderValue};

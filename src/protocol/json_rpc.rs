@@ -12,6 +12,7 @@
 //! - An integer beyond 64 bits is refused where an integer is meant; where any value is, it is read
 //!   as a number with a fraction, as JavaScript does. Bytes are lists of numbers. There is no NaN.
 
+pub mod explain;
 mod read;
 mod write;
 

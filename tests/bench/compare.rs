@@ -151,7 +151,7 @@ impl Contestant {
             Some((_, address)) => address,
             None => {
                 let mut server = Process::start(&[serve, what, &self.cores.server.to_string()])?;
-                let address = server.answer()?;
+                let address = server.address()?;
                 &self.server.insert((server, address)).1
             }
         };

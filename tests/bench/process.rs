@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -50,6 +51,17 @@ impl Process {
     /// As [`line`](Process::line), from a process that has something to say.
     pub(crate) fn answer(&mut self) -> Result<String> {
         Ok(self.line()?.ok_or("the process ended without an answer")?)
+    }
+
+    /// The address that a server prints, maybe behind other words and after other lines.
+    pub(crate) fn address(&mut self) -> Result<String> {
+        loop {
+            let line = self.answer()?;
+            let last = line.rsplit(' ').next().unwrap_or_default();
+            if last.parse::<SocketAddr>().is_ok() {
+                return Ok(last.to_owned());
+            }
+        }
     }
 
     /// Waits for the process that has closed its output.

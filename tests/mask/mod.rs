@@ -15,7 +15,8 @@ pub(crate) fn mask(text: &str) -> String {
 }
 
 fn mask_line(line: &str) -> String {
-    if line.starts_with("date: ") {
+    // In a dump the date stands behind its bytes, which differ as well.
+    if line.contains("date: ") {
         return "date: #\n".to_owned();
     }
     // A word keeps the space that follows it.

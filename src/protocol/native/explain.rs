@@ -68,7 +68,16 @@ impl fmt::Display for Dump<'_> {
     }
 }
 
-/// Writes a line for each field of these bytes, on whichever wire.
+/// The same of bytes that were explained already, on whichever wire.
+pub struct Annotated<'a>(pub &'a [u8], pub Vec<Field>);
+
+impl fmt::Display for Annotated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        dump(self.0, self.1.clone(), f)
+    }
+}
+
+/// Writes a line for each field of these bytes.
 pub(crate) fn dump(bytes: &[u8], fields: Vec<Field>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for Field { range, name, says } in fields {
         let at = range.start;

@@ -29,6 +29,7 @@
 //!
 //! A fault is a code and a message; its data do not travel.
 
+pub mod explain;
 mod read;
 mod write;
 

@@ -29,7 +29,7 @@ pub(crate) fn serve() -> Result<()> {
         TBinaryOutputProtocolFactory::new(),
         Add,
         // A connection has a worker until its end.
-        1100,
+        80,
     );
     let serving = thread::spawn(move || server.listen(address));
     while TcpStream::connect(address).is_err() && !serving.is_finished() {
