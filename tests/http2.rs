@@ -31,6 +31,7 @@ const PROTOCOL_ERROR: u32 = 1;
 const FRAME_SIZE_ERROR: u32 = 6;
 const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
+const ENHANCE_YOUR_CALM: u32 = 11;
 
 fn serve(limits: Limits, strategy: impl Strategy + Send + 'static) -> ServerThread {
     let server = Server::new(demo::procedures()).protocol(Texts::new(1000)).limits(limits);
@@ -394,6 +395,22 @@ fn a_call_that_is_given_up_is_not_answered() {
         frames.send(&frame(kind::RESET, 0, 1, &CANCEL.to_be_bytes()));
         assert_eq!(frames.answer().0, 3);
         is_served(&mut frames, 5);
+    });
+}
+
+#[test]
+fn who_only_begins_calls_and_gives_them_up_is_sent_away() {
+    over_http2(|server| {
+        let mut bystander = Frames::greeted(server.address());
+        let mut frames = Frames::greeted(server.address());
+        let begun_and_given_up = |n: u32| {
+            let head = frame(kind::HEADERS, flag::END_HEADERS, 2 * n + 1, &call_headers("/add"));
+            [head, frame(kind::RESET, 0, 2 * n + 1, &CANCEL.to_be_bytes())].concat()
+        };
+        frames.send(&(0..1000).flat_map(begun_and_given_up).collect::<Vec<u8>>());
+        assert_eq!(code(&frames.news()), ENHANCE_YOUR_CALM);
+        assert!(frames.is_over());
+        is_served(&mut bystander, 1);
     });
 }
 
