@@ -12,10 +12,9 @@ use ninestep::{
     Channel, ClientStub, Error, Execution, Fault, PendingCall, ProtocolError, Server,
     ThreadPerConnection, demo,
 };
+use support::http2::reason::CANCEL;
 use support::http2::{Frames, Texts, code, flag, frame, headers, kind, packed};
 use support::{PATIENCE, ServerThread, within};
-
-const CANCEL: u32 = 8;
 
 fn serve() -> ServerThread {
     let server = Server::new(demo::procedures()).protocol(Texts::new(8 << 20));

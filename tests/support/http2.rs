@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{Cursor, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use erased_serde::Deserializer as Erased;
 use h2::client::SendRequest;
@@ -13,10 +13,10 @@ use ninestep::protocol::native::ValueError;
 use ninestep::protocol::{
     Answer, Arrived, Call, Calls, Message, Outgoing, Packed, Protocol, Request, Transport,
 };
-use ninestep::{Fault, ProtocolError};
+use ninestep::{Fault, Limits, ProtocolError, Server, Strategy, ThreadPerConnection, demo};
 use serde_json::{Value as Json, from_slice, json, to_value};
 
-use super::PATIENCE;
+use super::{PATIENCE, ServerThread, within};
 
 /// JSON after a byte and a length, which is what gRPC's messages look like. A call goes to a path
 /// of its procedure's name; an outcome's code stands in the trailer `code`, 0 for a result, and
@@ -162,6 +162,22 @@ pub mod flag {
     pub const END_STREAM: u8 = 1;
     /// The whole list of headers.
     pub const END_HEADERS: u8 = 4;
+}
+
+/// What RST_STREAM and GOAWAY say (RFC 9113, section 7).
+pub mod reason {
+    /// All is well.
+    pub const NO_ERROR: u32 = 0;
+    /// The rules were broken.
+    pub const PROTOCOL_ERROR: u32 = 1;
+    /// A frame has a length that its kind cannot have.
+    pub const FRAME_SIZE_ERROR: u32 = 6;
+    /// Nothing was executed.
+    pub const REFUSED_STREAM: u32 = 7;
+    /// The answer is not wanted any more.
+    pub const CANCEL: u32 = 8;
+    /// That is too much of it.
+    pub const ENHANCE_YOUR_CALM: u32 = 11;
 }
 
 /// A frame.
@@ -320,6 +336,34 @@ impl Frames {
     pub fn is_over(&mut self) -> bool {
         self.next_news().is_none()
     }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// Every limit is an hour, but for those that a test sets.
+pub const PATIENT: Limits =
+    Limits { first_message: HOUR, message: HOUR, idle: HOUR, write: HOUR, drain: HOUR };
+
+/// A server of at most 1,000 bytes in a message.
+pub fn serve(limits: Limits, strategy: impl Strategy + Send + 'static) -> ServerThread {
+    let server = Server::new(demo::procedures()).protocol(Texts::new(1000)).limits(limits);
+    ServerThread::run(server, strategy)
+}
+
+/// A test against a patient server of at most 1,000 bytes in a message.
+pub fn over_http2(test: impl FnOnce(&ServerThread) + Send + 'static) {
+    within("a test over HTTP/2", || test(&serve(PATIENT, ThreadPerConnection::default())));
+}
+
+/// The server still answers on this connection.
+pub fn is_served(frames: &mut Frames, stream: u32) {
+    frames.send(&call(stream, "add", "[10,5]"));
+    assert_eq!(frames.answer(), (stream, "15".to_owned()));
+}
+
+/// A call without a body.
+pub fn whole_head(stream: u32, procedure: &str) -> Vec<u8> {
+    let flags = flag::END_HEADERS | flag::END_STREAM;
+    frame(kind::HEADERS, flags, stream, &call_headers(&format!("/{procedure}")))
 }
 
 /// A client by the crate `h2` itself.
