@@ -42,7 +42,7 @@ where
     ["add", "sayHi", "add"].iter().try_for_each(|name| call(&stub, name).map(drop))?;
     let mut line = format!("| {wire} |");
     for procedure in ["add", "sayHi"] {
-        (tap.take(), steps.take());
+        let (_before, _too) = (tap.take(), steps.take());
         println!("{wire}: {}", call(&stub, procedure)?);
         let (events, ends) = (steps.take(), [("client", Step::Pack), ("server", Step::Receive)]);
         for (bytes, (who, step)) in tap.take().iter().zip(ends) {
@@ -71,7 +71,7 @@ fn main() -> Done<()> {
         "| wire | add: request | reply | sayHi: request | reply | a call |\n".to_owned();
     table += "|---|---|---|---|---|---|\n";
     for ((_, line), time) in wires.iter().zip(times) {
-        table += &format!("{line} {} µs |\n", time.as_micros());
+        table += &format!("{line} {:.1} µs |\n", time.as_secs_f64() * 1e6);
     }
     println!("bytes of the message + bytes around it\n\n{table}");
     env::args().nth(2).map_or(Ok(()), |file| Ok(fs::write(file, table)?))

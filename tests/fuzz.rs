@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-const CHANGES: usize = 4_000;
+const CHANGES: usize = 2_000;
 /// Longer ones find no more, and take longer.
 const LONGEST: usize = 4_096;
 

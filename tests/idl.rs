@@ -14,6 +14,8 @@ use std::process::Command;
 use std::{env, fs};
 
 use ninestep::idl::{self, Definition, Type, Types};
+use ninestep::protocol::Protocol;
+use ninestep::protocol::grpc::{Grpc, Proto};
 use ninestep::protocol::thrift::{Idl, Thrift};
 use ninestep::{Channel, ClientStub, Procedures, Server, ThreadPerConnection, Value};
 use serde::Deserialize;
@@ -56,15 +58,12 @@ fn types_of_ones_own_are_described() {
     is_as_recorded("shapes.json", &idl::openrpc(&procedures, "Shapes"));
 }
 
-/// A server and a client that both know the file, and a server whose client does not.
-#[test]
-fn what_a_thrift_file_describes_can_be_called() {
-    let file = idl::thrift(&shapes::procedures(), "Shapes");
-    let described = || Thrift { idl: Idl::parse(&file).unwrap(), ..Thrift::default() };
+/// A server that knows a file answers a client that knows it, and one that does not.
+fn all_is_called<P: Protocol + 'static>(described: impl Fn() -> P, bare: P) {
     let server = Server::new(shapes::procedures()).protocol(described());
     let server = ServerThread::run(server, ThreadPerConnection::default());
     let channel = || Channel::new(server.address()).call_timeout(PATIENCE);
-    for protocol in [described(), Thrift::default()] {
+    for protocol in [described(), bare] {
         let stub = ClientStub::new(&channel().protocol(protocol)).unwrap();
         let point = Point { x: 1, y: -2, label: Some("a".to_owned()) };
         let moved: Point = stub.call("shift", (&point, 10_i64)).unwrap();
@@ -81,9 +80,23 @@ fn what_a_thrift_file_describes_can_be_called() {
     }
     // The file has the names, which are not on the wire.
     let stub = ClientStub::new(&channel().protocol(described())).unwrap();
-    let given = (Point { x: 0, y: 0, label: None }, 1_i64);
+    let given = (Point { x: 1, y: 2, label: Some("a".to_owned()) }, 1_i64);
     let moved: Value = stub.call("shift", given).unwrap();
-    assert_eq!(moved.to_string(), r#"{"x": 1, "y": 0}"#);
+    assert_eq!(moved.to_string(), r#"{"x": 2, "y": 2, "label": "a"}"#);
+}
+
+#[test]
+fn what_a_thrift_file_describes_can_be_called() {
+    let file = idl::thrift(&shapes::procedures(), "Shapes");
+    let described = || Thrift { idl: Idl::parse(&file).unwrap(), ..Thrift::default() };
+    all_is_called(described, Thrift::default());
+}
+
+#[test]
+fn what_a_proto_file_describes_can_be_called() {
+    let file = idl::proto(&shapes::procedures(), "Shapes");
+    let described = || Grpc::with_proto(Proto::parse(&file).unwrap());
+    all_is_called(described, Grpc::service("Shapes"));
 }
 
 #[test]

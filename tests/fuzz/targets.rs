@@ -2,9 +2,13 @@
 //! sent, and what a server answers its client must understand.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use http::HeaderMap;
+use ninestep::protocol::grpc::{Grpc, Proto};
 use ninestep::protocol::hprose::Hprose;
+use ninestep::protocol::http::Head;
 use ninestep::protocol::json_rpc::JsonRpc;
 use ninestep::protocol::native::{Native, pack, unpack};
 use ninestep::protocol::thrift::{Idl, Thrift};
@@ -21,7 +25,7 @@ use serde_bytes::ByteBuf;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 10] = [
     ("native", native),
     ("native_value", native_value),
     ("json_rpc", json_rpc),
@@ -29,7 +33,9 @@ pub const ALL: [Target; 8] = [
     ("hprose", hprose),
     ("thrift", thrift),
     ("thrift_idl", thrift_idl),
+    ("grpc", grpc),
     ("http", http),
+    ("http2", http2),
 ];
 
 /// Frames.
@@ -100,20 +106,72 @@ pub fn thrift_idl(data: &[u8]) {
     }
 }
 
-/// HTTP/1.1: requests to a server, and what a client makes of the same bytes as a response.
+/// Bodies, with a file that declares something of every kind, and without.
+pub fn grpc(data: &[u8]) {
+    const DECLARED: &str = "
+        syntax = 'proto3';
+        enum Color { RED = 0; GREEN = 5; }
+        message Point { int32 x = 1; optional string label = 2; Point next = 7; }
+        message Either { oneof of { sint64 number = 1; bytes raw = 2; } }
+        message Given {
+            repeated fixed32 s = 1; map<string, Point> m = 2; Color c = 3; Either e = 4;
+            bool f = 5; double d = 6; repeated string texts = 16; sfixed64 wide = 300;
+        }
+        service Five {
+            rpc a (Given) returns (Given); rpc ab (Point) returns (Point);
+            rpc abc (Given) returns (Given); rpc abcd (Given) returns (Either);
+            rpc abcde (Given) returns (Given);
+        }";
+    // The first byte says which method it is; the prefix of a message need not be found.
+    let (first, message) = data.split_first().unwrap_or((&0, &[]));
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    let body = [&[0], &length.to_be_bytes()[..], message].concat();
+    let path = ["/Five/a", "/Five/ab", "/Five/abc", "/Five/abcd", "/Five/abcde"];
+    let path = path[usize::from(*first) % path.len()];
+    static PROTO: LazyLock<Proto> =
+        LazyLock::new(|| Proto::parse(DECLARED).expect("the file is right"));
+    for protocol in [Grpc::with_proto(PROTO.clone()), Grpc::service("Five")] {
+        for bytes in [&body[..], data] {
+            let headers = HeaderMap::new();
+            let head = Some(Head { path, headers: &headers, call: 1, status: 200 });
+            let mut answer = Answer::default();
+            let mut desk = Desk(Procedures::new());
+            for name in ["a", "ab", "abc", "abcd", "abcde"] {
+                desk.0 = desk.0.on(name, || ());
+            }
+            let _ = protocol.answer(Message { bytes, head }, &mut desk, &mut answer);
+            let _ = protocol.unpack(Message { bytes, head }, &mut taken);
+        }
+    }
+}
+
+/// HTTP/1.1, on both ends.
 pub fn http(data: &[u8]) {
+    over_http(&JsonRpc::over_http(), data);
+}
+
+/// HTTP/2, on both ends, behind what a client sends first.
+pub fn http2(data: &[u8]) {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    over_http(&Grpc::service("S"), &[PREFACE, data].concat());
+    over_http(&Grpc::service("S"), &[&PREFACE[24..], data].concat());
+}
+
+/// Requests to a server, and what a client makes of the same bytes as a response.
+fn over_http<P: Protocol + Clone + 'static>(protocol: &P, data: &[u8]) {
     // What both ends write must fit into the sockets between them: nobody reads meanwhile.
     let data = &data[..data.len().min(4096)];
     let (channel, connection) = Channel::in_memory().expect("a pair of sockets");
     let raw = channel.connect().expect("a pair of sockets");
     raw.send(data).expect("the other end is there");
     raw.finish_sending();
-    Server::new(demo::procedures()).protocol(JsonRpc::over_http()).serve(connection);
+    let add = Procedures::new().on("add", |a: i64, b: i64| a.wrapping_add(b));
+    Server::new(add).protocol(protocol.clone()).serve(connection);
 
     let (channel, connection) = Channel::in_memory().expect("a pair of sockets");
     connection.send(data).expect("the other end is there");
     connection.finish_sending();
-    let channel = channel.protocol(JsonRpc::over_http()).call_timeout(Duration::from_secs(5));
+    let channel = channel.protocol(protocol.clone()).call_timeout(Duration::from_secs(5));
     if let Ok(stub) = ClientStub::new(&channel) {
         let _ = stub.call::<Value>("add", (10, 5));
     }

@@ -18,7 +18,7 @@ fn recorded(name: &str) -> String {
 fn printed(format: &str) -> PathBuf {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ninestep"));
     let output = command.args(["idl", "--format", format]).output().unwrap();
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("peers-idl.{format}"));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("peers_idl.{format}"));
     fs::write(&path, output.stdout).unwrap();
     path
 }
@@ -31,6 +31,16 @@ fn thriftpy2_calls_what_is_described() {
     let server = ServerProcess::serve(&["--protocol", "thrift", "--idl", file]);
     let printed = run(python, SCRIPT, &["thrift", file, &server.address().to_string()]);
     assert_eq!(printed, "15 5 50 2.5\npong Login successful! Hi Jürgen! Bye Jürgen! None\n");
+}
+
+#[test]
+fn grpcio_calls_what_is_described() {
+    let Some(python) = python() else { return };
+    let file = printed("proto");
+    let file = file.to_str().unwrap();
+    let server = ServerProcess::serve(&["--protocol", "grpc", "--idl", file]);
+    let printed = run(python, SCRIPT, &["grpc", file, &server.address().to_string()]);
+    assert_eq!(printed, "15 2.5\npong Hi Jürgen! True\n");
 }
 
 #[test]

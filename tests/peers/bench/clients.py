@@ -36,6 +36,14 @@ def hprose(address):
     return lambda: client.sayHi('phyger').replace(',', ' '), 'Hi phyger!'
 
 
+def grpc(address):
+    import grpc
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'grpc'))
+    pb2, pb2_grpc = grpc.protos_and_services('calculator.proto')
+    stub = pb2_grpc.CalculatorStub(grpc.insecure_channel(address))
+    return lambda: stub.Add(pb2.AddRequest(a=10, b=5)).result, 15
+
+
 def rate(call, expected, seconds):
     start, calls = time.perf_counter(), 0
     while (passed := time.perf_counter() - start) < seconds:

@@ -1,6 +1,7 @@
 """What other systems make of the descriptions that ninestep prints.
 
     peer.py thrift FILE ADDR             calls the demo services through what thriftpy2 has read
+    peer.py grpc FILE ADDR               the same through what Google's compiler has made
     peer.py shapes FILE                  what thriftpy2 has read
     peer.py proto FILE                   what Google's compiler has read
 """
@@ -22,6 +23,16 @@ def call(address):
     it = make_client(thrift().Demo, host, int(port))
     print(it.add(10, 5), it.subtract(10, 5), it.multiply(10, 5), it.divide(10, 4))
     print(it.ping(), it.login('me', 'secret'), it.sayHi('Jürgen'), it.sayBye('Jürgen'), it.sleep(1))
+
+
+def grpc(address):
+    import grpc
+    sys.path.insert(0, str(pathlib.Path(file).parent))
+    pb2, pb2_grpc = grpc.protos_and_services(pathlib.Path(file).name)
+    it = pb2_grpc.DemoStub(grpc.insecure_channel(address))
+    print(it.Add(pb2.AddRequest(a=10, b=5)).result, it.Divide(pb2.DivideRequest(a=10, b=4)).result)
+    print(it.Ping(pb2.PingRequest()).result, it.SayHi(pb2.SayHiRequest(name='Jürgen')).result,
+          it.Sleep(pb2.SleepRequest(ms=1)) == pb2.SleepReply())
 
 
 def shapes():
@@ -48,5 +59,7 @@ def proto():
 
 if role == 'thrift':
     call(*address)
+elif role == 'grpc':
+    grpc(*address)
 else:
     {'shapes': shapes, 'proto': proto}[role]()

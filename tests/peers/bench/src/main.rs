@@ -15,6 +15,8 @@ mod json_rpsee;
 mod memory;
 mod ours;
 mod python;
+mod tasks;
+mod tonic;
 
 #[path = "../../../bench/compare.rs"]
 mod compare;
@@ -87,8 +89,23 @@ const JSON_RPC: [Plan; 2] = [
     },
 ];
 
+const GRPC: [Plan; 2] = [
+    Plan {
+        work: "gRPC against tonic, one call at a time",
+        ours: ["serve", "grpc", "grpc-lone"],
+        other: ["serve", "tonic", "tonic-lone"],
+        ..PLAN
+    },
+    Plan {
+        work: "gRPC against tonic, 64 connections",
+        ours: ["serve", "grpc", "grpc-many"],
+        other: ["serve", "tonic", "tonic-many"],
+        ..PLAN
+    },
+];
+
 /// One Python client, and two servers.
-const PYTHON: [Plan; 4] = [
+const PYTHON: [Plan; 5] = [
     Plan {
         work: "thriftpy2's client: our server against its own",
         ours: ["serve", "thrift", "python-thrift"],
@@ -117,14 +134,22 @@ const PYTHON: [Plan; 4] = [
         least: 2.0,
         ..PLAN
     },
+    Plan {
+        work: "grpcio's client: our server against its own",
+        ours: ["serve", "grpc", "python-grpc"],
+        other: ["serve", "python-grpc", "python-grpc"],
+        least: 2.0,
+        ..PLAN
+    },
 ];
 
 /// A name for `--only`, and what it measures.
 type Part = (&'static str, fn(usize) -> Vec<Row>);
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("thrift", |rounds| rows(&THRIFT, rounds)),
     ("json-rpc", |rounds| rows(&JSON_RPC, rounds)),
+    ("grpc", |rounds| rows(&GRPC, rounds)),
     ("python", |rounds| rows(&PYTHON, rounds)),
     ("memory", |_| memory::rows()),
 ];
@@ -183,6 +208,7 @@ fn play(role: &[&str]) -> Result<()> {
     match *role {
         ["serve", "apache", _] => apache::serve(),
         ["serve", "jsonrpsee", _] => json_rpsee::serve(),
+        ["serve", "tonic", _] => tonic::serve(),
         ["serve", system, _] => match system.strip_prefix("python-") {
             Some(system) => python::serve(system),
             None => ours::serve(system),
@@ -190,6 +216,7 @@ fn play(role: &[&str]) -> Result<()> {
         ["client", work, _, address] => match work.split_once('-') {
             Some(("apache", work)) => apache::client(work, address),
             Some(("jsonrpsee", work)) => json_rpsee::client(work, address),
+            Some(("tonic", work)) => tonic::client(work, address),
             Some(("python", system)) => python::client(system, address),
             _ => ours::client(work, address),
         },

@@ -17,7 +17,7 @@ const MOST_KIB: f64 = 64.0;
 const MOST_DESCRIPTORS: f64 = 2.0;
 
 pub(crate) fn rows() -> Vec<Row> {
-    ["thrift", "json-rpc", "xml-rpc", "hprose"].map(row).into()
+    ["thrift", "json-rpc", "xml-rpc", "hprose", "grpc"].map(row).into()
 }
 
 fn row(system: &str) -> Row {

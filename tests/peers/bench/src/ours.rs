@@ -1,5 +1,6 @@
 //! ninestep on its foreign wires, with default settings.
 
+use ninestep::protocol::grpc::Grpc;
 use ninestep::protocol::hprose::Hprose;
 use ninestep::protocol::json_rpc::JsonRpc;
 use ninestep::protocol::thrift::Thrift;
@@ -16,6 +17,7 @@ pub(crate) fn serve(system: &str) -> Result<()> {
         "json-rpc" => server.protocol(JsonRpc::over_http()),
         "xml-rpc" => server.protocol(XmlRpc::default()),
         "hprose" => server.protocol(Hprose::default()),
+        "grpc" => server.protocol(Grpc::service("Calculator")),
         _ => return Err("no such server".into()),
     };
     let server = server.bind("127.0.0.1:0")?;
@@ -31,6 +33,7 @@ pub(crate) fn channel(system: &str, address: &str) -> Result<Channel> {
         "json-rpc" => channel.protocol(JsonRpc::over_http()),
         "xml-rpc" => channel.protocol(XmlRpc::default()),
         "hprose" => channel.protocol(Hprose::default()),
+        "grpc" => channel.protocol(Grpc::service("Calculator")),
         _ => return Err("no such client".into()),
     })
 }

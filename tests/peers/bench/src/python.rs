@@ -13,7 +13,8 @@ use crate::compare::{TURN, WARM_UP};
 pub(crate) fn serve(system: &str) -> Result<()> {
     // Some servers write a line for each call, as the tutorials have it; nobody reads them.
     let mut python = python(&format!("{system}/rpc_server.py"))?;
-    Err(python.stderr(Stdio::null()).exec().into())
+    // The one for gRPC has two roles.
+    Err(python.arg("calculator").stderr(Stdio::null()).exec().into())
 }
 
 /// Becomes a client that makes one call at a time, and prints how many there were in a second.
