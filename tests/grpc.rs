@@ -42,6 +42,8 @@ fn calls_cross_with_a_file_and_without() {
             );
             assert_eq!(stub.call::<String>("peers.v1.All/SayHello", ("",)).unwrap(), "Hello, !");
             stub.call::<()>("sleep", (0,)).unwrap();
+            // Its answer is nobody's.
+            stub.notify("add", (1, 2)).unwrap();
             let calls: Vec<_> = (0..50).map(|n| stub.send::<i64>("add", (n, n)).unwrap()).collect();
             for (n, sum) in calls.into_iter().enumerate().rev() {
                 assert_eq!(sum.wait().unwrap(), 2 * n as i64);
