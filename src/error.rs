@@ -17,7 +17,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a call, a connection or a server failed.
 ///
 /// [`Transport`](Error::Transport) and [`Protocol`](Error::Protocol) end the connection; the
-/// others leave it as usable as it was. Over HTTP/1.1 a stub outlives its connection: after any
+/// others leave it as usable as it was. Over HTTP a stub outlives its connection: after any
 /// error the next call makes a new one if it has to.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {

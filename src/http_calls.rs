@@ -115,11 +115,15 @@ impl HttpCalls {
         let is_known = is_ours && !self.http.also_taken.contains(&"*/*");
         // Over HTTP/2 the protocol judges status and body.
         let judged_here = self.http.version == Version::Http1;
+        let holds_nothing = match judged_here {
+            true => body.is_empty(),
+            false => status.is_success() && !is_ours,
+        };
         let unpacked = if calls.is_empty() && status.is_success() {
             Ok(())
         } else if judged_here && !status.is_success() && !is_known {
             Err(ProtocolError::Status(status.as_u16()))
-        } else if if judged_here { body.is_empty() } else { status.is_success() && !is_ours } {
+        } else if holds_nothing {
             Err(ProtocolError::NoOutcome)
         } else {
             let status = status.as_u16();

@@ -204,6 +204,23 @@ fn who_says_that_nothing_more_comes_has_its_answers_all_the_same() {
 }
 
 #[test]
+fn an_answer_for_which_no_room_will_ever_be_made_is_given_up() {
+    within("a half-closed connection", || {
+        let procedures = demo::procedures().on("large", || "x".repeat(256 << 10));
+        let server = Server::new(procedures).protocol(Texts::new(1000)).limits(PATIENT);
+        let server = ServerThread::run(server, ThreadPerConnection::default());
+        let mut frames = Frames::greeted(server.address());
+        frames.send(&call(1, "large", "[]"));
+        frames.finish_sending();
+        let mut came = 0;
+        while let Some(frame) = frames.next_news() {
+            came += if frame.kind == kind::DATA { frame.body.len() } else { 0 };
+        }
+        assert_eq!(came, 65_535);
+    });
+}
+
+#[test]
 fn what_is_no_http2_is_told_so() {
     over_http2(|server| {
         let others: [&[u8]; 5] = [

@@ -117,6 +117,9 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
             self.call(exchange);
         }
         self.http2.work(self.http, &mut self.caller.output)?;
+        if self.ended {
+            self.http2.end();
+        }
         self.caller.flush();
         self.caller.broken.take().map_or(Ok(()), Err)
     }

@@ -20,6 +20,9 @@ impl ReadBuffer {
     pub(crate) const LEAST_ROOM: usize = 4 * 1024;
     /// Beyond this only an unfinished message is a reason to grow.
     const ENOUGH: usize = 64 * 1024;
+    /// A piece up to this length is quickly copied.
+    #[cfg(feature = "http")]
+    const SHORT: usize = 512;
     /// A buffer larger than this is given back when its connection is idle.
     const KEPT: usize = 16 * 1024;
 
@@ -48,10 +51,11 @@ impl ReadBuffer {
         came
     }
 
-    /// Takes what another buffer has not consumed.
+    /// Takes what another buffer has not consumed. A short piece is copied, so that one of the two
+    /// stays small.
     #[cfg(feature = "http")]
     pub(crate) fn take_over(&mut self, other: &mut ReadBuffer) {
-        match self.unread().is_empty() {
+        match self.unread().is_empty() && other.unread().len() > ReadBuffer::SHORT {
             true => std::mem::swap(self, other),
             false => self.bytes.extend_from_slice(other.unread()),
         }

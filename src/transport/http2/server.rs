@@ -118,6 +118,8 @@ impl Http2Server {
         self.work(http, out)
     }
 
+    /// Much is moved about here. It must not weigh on the stack of what runs for every call.
+    #[inline(never)]
     fn open(&mut self) -> Result<(), ProtocolError> {
         let mut handshake = Builder::new()
             .max_concurrent_streams(Http2Server::MOST_STREAMS)
