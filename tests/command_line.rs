@@ -286,3 +286,22 @@ fn a_result_that_nobody_reads_is_no_panic() {
     let output = ninestep(&["call", &server.address, "ping"]).stdout(writer).output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
+
+#[test]
+fn a_description_is_for_the_protocol_that_it_is_written_for() {
+    let file = |name: &str| format!("{}/tests/peers/{name}", env!("CARGO_MANIFEST_DIR"));
+    for (protocol, description, says) in [
+        ("native", "demo.proto", "--idl is a file for gRPC, and this protocol needs none"),
+        ("json-rpc", "demo.thrift", "--idl is a file for Thrift, and this protocol needs none"),
+        ("thrift", "demo.proto", "--idl is a .proto file, and Thrift has others"),
+        ("grpc", "demo.thrift", "--idl is no .proto file, which gRPC has"),
+        ("grpc", "nowhere.proto", "nowhere.proto: No such file or directory"),
+    ] {
+        let description = file(description);
+        for role in [&["serve"][..], &["call", "127.0.0.1:1", "add"]] {
+            let options = ["--protocol", protocol, "--idl", &description];
+            let started = ninestep(&[role, &options].concat()).spawn().unwrap();
+            Printed::by(started).fails(2, &[says]);
+        }
+    }
+}
