@@ -203,6 +203,15 @@ fn a_peer_that_is_no_server_is_code_2() {
 }
 
 #[test]
+fn arguments_that_have_no_form_are_code_2_and_never_sent() {
+    let description = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/demo.thrift");
+    let server = Serving::start(&["--protocol", "thrift"]);
+    let speaks = ["add", "x", "1", "--protocol", "thrift", "--idl", description];
+    let printed = server.call(&speaks);
+    printed.fails(2, &["error: the arguments cannot be packed: ", "tip: nothing was sent"]);
+}
+
+#[test]
 fn an_address_that_cannot_be_had_is_named_with_what_to_do() {
     let server = Serving::start(&[]);
     let printed = run(&["serve", "--listen", &server.address]);
