@@ -42,7 +42,8 @@ where
     ["add", "sayHi", "add"].iter().try_for_each(|name| call(&stub, name).map(drop))?;
     let mut line = format!("| {wire} |");
     for procedure in ["add", "sayHi"] {
-        (tap.take(), steps.take());
+        tap.take();
+        steps.take();
         println!("{wire}: {}", call(&stub, procedure)?);
         let (events, ends) = (steps.take(), [("client", Step::Pack), ("server", Step::Receive)]);
         for (bytes, (who, step)) in tap.take().iter().zip(ends) {

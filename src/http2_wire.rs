@@ -111,6 +111,8 @@ impl Http2Wire {
     }
 
     /// All steps of one call, which keeps the turn until it is answered, if it can have it.
+    // Inlined, its variables would be part of the stack frame of every call in a stream.
+    #[inline(never)]
     pub(crate) fn call<T>(
         self: &Arc<Http2Wire>,
         procedure: &str,

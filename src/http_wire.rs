@@ -115,6 +115,8 @@ impl HttpWire {
     }
 
     /// One call, which keeps its turn until it is answered.
+    // Inlined, its variables would be part of the stack frame of every call in a stream.
+    #[inline(never)]
     pub(crate) fn call<T>(
         self: &Arc<HttpWire>,
         procedure: &str,

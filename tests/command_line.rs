@@ -203,6 +203,15 @@ fn a_peer_that_is_no_server_is_code_2() {
 }
 
 #[test]
+fn arguments_that_have_no_form_are_code_2_and_never_sent() {
+    let description = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/demo.thrift");
+    let server = Serving::start(&["--protocol", "thrift"]);
+    let speaks = ["add", "x", "1", "--protocol", "thrift", "--idl", description];
+    let printed = server.call(&speaks);
+    printed.fails(2, &["error: the arguments cannot be packed: ", "tip: nothing was sent"]);
+}
+
+#[test]
 fn an_address_that_cannot_be_had_is_named_with_what_to_do() {
     let server = Serving::start(&[]);
     let printed = run(&["serve", "--listen", &server.address]);
@@ -285,4 +294,23 @@ fn a_result_that_nobody_reads_is_no_panic() {
     drop(reader);
     let output = ninestep(&["call", &server.address, "ping"]).stdout(writer).output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn a_description_is_for_the_protocol_that_it_is_written_for() {
+    let file = |name: &str| format!("{}/tests/peers/{name}", env!("CARGO_MANIFEST_DIR"));
+    for (protocol, description, says) in [
+        ("native", "demo.proto", "--idl is a file for gRPC, and this protocol needs none"),
+        ("json-rpc", "demo.thrift", "--idl is a file for Thrift, and this protocol needs none"),
+        ("thrift", "demo.proto", "--idl is a .proto file, and Thrift has others"),
+        ("grpc", "demo.thrift", "--idl is no .proto file, which gRPC has"),
+        ("grpc", "nowhere.proto", "nowhere.proto: No such file or directory"),
+    ] {
+        let description = file(description);
+        for role in [&["serve"][..], &["call", "127.0.0.1:1", "add"]] {
+            let options = ["--protocol", protocol, "--idl", &description];
+            let started = ninestep(&[role, &options].concat()).spawn().unwrap();
+            Printed::by(started).fails(2, &[says]);
+        }
+    }
 }

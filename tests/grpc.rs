@@ -7,13 +7,14 @@ pub mod support;
 #[path = "grpc/talk.rs"]
 pub mod talk;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::{answered, body, result, unpacked};
 use ninestep::protocol::grpc::{Grpc, Proto, metadata};
 use ninestep::protocol::http::{Head, HeaderMap, HeaderName};
 use ninestep::protocol::{Arrived, Message, Outgoing, Protocol, Request};
-use ninestep::{Error, Execution, Fault, Value};
+use ninestep::{Channel, ClientStub, Error, Execution, Fault, Procedures, Server, Value};
 use serde::{Deserialize, Serialize};
 use support::within;
 use talk::{grpc, heard, stub, with};
@@ -41,6 +42,8 @@ fn calls_cross_with_a_file_and_without() {
             );
             assert_eq!(stub.call::<String>("peers.v1.All/SayHello", ("",)).unwrap(), "Hello, !");
             stub.call::<()>("sleep", (0,)).unwrap();
+            // Its answer is nobody's.
+            stub.notify("add", (1, 2)).unwrap();
             let calls: Vec<_> = (0..50).map(|n| stub.send::<i64>("add", (n, n)).unwrap()).collect();
             for (n, sum) in calls.into_iter().enumerate().rev() {
                 assert_eq!(sum.wait().unwrap(), 2 * n as i64);
@@ -67,20 +70,17 @@ fn a_slow_call_holds_up_no_other() {
 fn a_fault_comes_back_as_it_was() {
     within("faults", || {
         let stub = stub(grpc(), grpc());
-        let none = || Value::List(Vec::new());
         assert_eq!(fault(stub.call("divide", (1, 0))), Fault::new(1, "division by zero"));
         assert_eq!(
             fault(stub.call("panic", ())),
             Fault::new(Fault::INTERNAL, "panic failed inside")
         );
-        let unknown = fault(stub.call("nobody", none()));
+        let unknown = fault(stub.call("nobody", ()));
         assert_eq!(unknown.code, Fault::NO_SUCH_PROCEDURE);
         assert_eq!(unknown.message, "there is no method \"/peers.v1.All/Nobody\"");
         assert_eq!(unknown.execution(), Execution::No);
         let wrong = fault(stub.call("text", (1,)));
         assert_eq!(wrong.code, Fault::WRONG_ARGUMENTS);
-        let data =
-            Value::Map(vec![("why".to_owned(), Value::List(vec![Value::Null, Value::Int(7)]))]);
         for code in [i32::MIN, -32099, -1, 0, 1, 2, 5, 16, 17, 1000, i32::MAX] {
             let refused = Fault::new(code, "100 % no\n\u{7f}Jürgen 🦀");
             assert_eq!(fault(stub.call("fail", (code, &refused.message))), refused);
@@ -88,7 +88,6 @@ fn a_fault_comes_back_as_it_was() {
             let told = Fault::new(code, "no").with_data("because");
             assert_eq!(fault(stub.call("refuse", (code, "because"))), told);
         }
-        let _ = data;
         assert_eq!(stub.call::<i64>("add", (1, 2)).unwrap(), 3);
     });
 }
@@ -338,6 +337,31 @@ fn a_service_that_is_not_served_has_no_methods() {
         assert_eq!(stub.call::<i64>("Any/Add", (1, 2)).unwrap(), 3);
         let error = stub.call::<i64>("add", (1, 2)).unwrap_err();
         assert!(matches!(error, Error::Pack(why) if why == "of which service is add?"));
+    });
+}
+
+#[test]
+fn a_method_is_the_procedure_that_is_most_like_it() {
+    within("names", || {
+        let procedures = Procedures::new()
+            .on("ADD", || "alike")
+            .on("Add", || "the name")
+            .on("Second/Add", || "the path")
+            .on("say_hello", || "alike");
+        let (channel, connection) = Channel::in_memory().unwrap();
+        let server = Server::new(procedures).protocol(Grpc::default());
+        thread::spawn(move || server.serve(connection));
+        let stub = ClientStub::new(&channel.protocol(Grpc::service("First"))).unwrap();
+        for (method, found) in [
+            ("add", "the name"),
+            ("First/Add", "the name"),
+            ("Second/Add", "the path"),
+            ("Second/aDD", "alike"),
+            ("sayHello", "alike"),
+            ("First/SAY_hello", "alike"),
+        ] {
+            assert_eq!(stub.call::<String>(method, ()).unwrap(), found, "{method}");
+        }
     });
 }
 

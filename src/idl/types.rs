@@ -97,8 +97,7 @@ impl Types {
     /// ```
     pub fn of<'de, T: Deserialize<'de>>(&mut self) -> Type {
         let mut found = Type::Any;
-        // Each time an enum is another of its variants. An enum in an enum that is never seen in
-        // the end is described as far as it was.
+        // Each time an enum is another of its variants. One that is never seen remains unknown.
         for _ in 0..MOST_TIMES {
             let probe = Probe { types: self, found: &mut found, open: &mut Vec::new() };
             // A type that refuses what it was given has said before what it wants.
@@ -121,7 +120,7 @@ impl Types {
     }
 }
 
-const MOST_TIMES: usize = 100;
+const MOST_TIMES: usize = 1_000;
 /// A type may hold itself, and one that must never ends.
 const MOST_OPEN: usize = 32;
 
@@ -327,7 +326,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         if self.open.len() == MOST_OPEN || variants.is_empty() {
             return Err(Refused(format!("{name} has no end, or no beginning")));
         }
-        let named = |name: &&str| ((*name).to_owned(), Type::Unit);
+        let named = |name: &&str| ((*name).to_owned(), Type::Any);
         self.define(name, Definition::Enum(variants.iter().map(named).collect()));
         let all = || (0..variants.len()).rev().collect();
         let unseen = self.types.unseen.entry(name.to_owned()).or_insert_with(all);

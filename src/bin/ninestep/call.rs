@@ -101,6 +101,7 @@ impl Call {
             Error::Protocol(_) => {
                 "does the server speak this --protocol, and at this path?".to_owned()
             }
+            Error::Pack(_) => "nothing was sent: give other arguments".to_owned(),
             Error::Timeout(_) => format!("{AGAIN}; a larger --timeout waits longer"),
             _ => AGAIN.to_owned(),
         }

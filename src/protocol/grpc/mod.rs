@@ -285,6 +285,8 @@ impl Grpc {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
     ) -> Result<(), String> {
         let start = out.len();
+        // Most messages are short, and this is all the memory that they need.
+        out.reserve(64);
         out.extend_from_slice(&[0; PREFIX]);
         let why = match write(out) {
             Ok(()) => {
