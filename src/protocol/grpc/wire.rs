@@ -100,6 +100,11 @@ pub(super) fn end_length(start: usize, out: &mut Vec<u8>) {
 }
 
 pub(super) fn take_varint(rest: &mut &[u8]) -> Result<u64> {
+    // Tags and lengths are one byte most often.
+    if let [byte @ ..0x80, after @ ..] = *rest {
+        *rest = after;
+        return Ok((*byte).into());
+    }
     let mut value = 0;
     for (index, byte) in rest.iter().take(10).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * index);
