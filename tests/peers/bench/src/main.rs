@@ -7,6 +7,8 @@
 //! $ cargo run --release --manifest-path tests/peers/bench/Cargo.toml -- --only thrift
 //! ```
 //!
+//! For the Python part `cargo test --test peers` must have run once, with the same target folder.
+//!
 //! It measures as `cargo bench` does, with the same code: processes that are pinned to cores and
 //! take turns, and the median of the ratios of two neighbouring turns.
 
