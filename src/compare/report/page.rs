@@ -26,7 +26,7 @@ pub(super) fn html(results: &Results) -> io::Result<String> {
 }
 
 #[derive(Template)]
-#[template(path = "compare.html")]
+#[template(path = "compare.html", config = "src/templates/askama.toml")]
 struct Page<'a> {
     results: &'a Results,
     sections: Vec<Section<'a>>,

@@ -16,7 +16,7 @@ pub(super) fn html(trace: &Trace) -> askama::Result<String> {
 }
 
 #[derive(Template)]
-#[template(path = "trace.html")]
+#[template(path = "trace.html", config = "src/templates/askama.toml")]
 struct Page<'a> {
     trace: &'a Trace,
     panels: Vec<Panel<'a>>,
