@@ -32,11 +32,18 @@ impl<'a> Road<'a> {
         match protocol.transport() {
             Transport::Stream(framing) => Road::Stream(framing.finder(Side::Server), framing),
             #[cfg(feature = "http")]
-            Transport::Http(http) => match http.version {
-                Version::Http1 => Road::Http(Box::new(HttpServer::new(http)), http),
-                #[cfg(feature = "http2")]
-                Version::Http2 => Road::Http2(Box::new(Http2Server::new()), http),
-            },
+            Transport::Http(http) => Road::over_http(http),
+        }
+    }
+
+    // Inlined, what is made here would be part of the stack frame of every connection.
+    #[cfg(feature = "http")]
+    #[inline(never)]
+    fn over_http(http: &'a Http) -> Road<'a> {
+        match http.version {
+            Version::Http1 => Road::Http(Box::new(HttpServer::new(http)), http),
+            #[cfg(feature = "http2")]
+            Version::Http2 => Road::Http2(Box::new(Http2Server::new()), http),
         }
     }
 

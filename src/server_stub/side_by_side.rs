@@ -25,6 +25,8 @@ use crate::transport::{ReadBuffer, from_now, last_tick, poll_until};
 
 impl ServerStub<'_> {
     /// Serves a connection over HTTP/2 to its end.
+    // Inlined, its variables would be part of the stack frame of every connection.
+    #[inline(never)]
     pub(super) fn serve_side_by_side(self) {
         let first = from_now(self.server.limits.first_message);
         let ServerStub { road, input, answer, caller, .. } = self;
