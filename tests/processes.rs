@@ -313,6 +313,8 @@ mod command {
     use std::process::Command;
 
     use ninestep::Value;
+    use procfs::net::{TcpNetEntry, TcpState};
+    use procfs::process::{FDTarget, Process};
     use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
 
     use super::support::{Raw, ServerProcess, call, eventually};
@@ -453,6 +455,21 @@ mod command {
         }
     }
 
+    /// How many connections of its clients the server's first process holds itself.
+    fn connections(server: &ServerProcess) -> usize {
+        let port = server.address().port();
+        let of_clients = |entry: &TcpNetEntry| {
+            entry.local_address.port() == port && entry.state != TcpState::Listen
+        };
+        let inodes = procfs::net::tcp().unwrap().into_iter().filter(of_clients);
+        let inodes: HashSet<u64> = inodes.map(|entry| entry.inode).collect();
+        let process = Process::new(server.pid().cast_signed()).unwrap();
+        let held = process.fd().unwrap().filter_map(Result::ok).filter(|descriptor| {
+            matches!(descriptor.target, FDTarget::Socket(inode) if inodes.contains(&inode))
+        });
+        held.count()
+    }
+
     #[test]
     fn a_connection_that_a_dead_process_did_not_take_is_served_by_another() {
         let server = ServerProcess::serve(POOL);
@@ -461,15 +478,15 @@ mod command {
         let processes = children(&server);
         // They take turns, so after this each has started.
         processes.iter().for_each(|_| ping());
+        eventually("the server has given all connections away", || connections(&server) == 0);
         let signal = |signal: Signal| {
             let pids = processes.iter().map(|pid| Pid::from_raw(pid.cast_signed()).unwrap());
             pids.for_each(|pid| kill_process(pid, signal).unwrap());
         };
         signal(Signal::STOP);
-        let descriptors = server.descriptors();
         let mut client = Raw::greeted(server.address());
         client.send(&call(1, "add", (10, 5)));
-        eventually("the server has it in its hands", || server.descriptors() > descriptors);
+        eventually("the server has it in its hands", || connections(&server) == 1);
         signal(Signal::KILL);
         assert_eq!(client.frame().result(), Value::Int(15));
     }
