@@ -79,6 +79,17 @@ fn capital(name: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// A tuple's fields, where only a type with named fields can have several.
+fn fields_of_tuple(items: &[types::Type]) -> Vec<(String, types::Type)> {
+    let fields = items.iter().enumerate();
+    fields.map(|(at, of)| (format!("item{}", at + 1), of.clone())).collect()
+}
+
+/// Such a type's name, from its fields as they are written: type and name.
+fn name_of_tuple(fields: &[(String, String)]) -> String {
+    fields.iter().map(|(of, _)| camel(of)).collect::<Vec<_>>().join("And")
+}
+
 /// A type as a part of a name: `ListPoint` for `list<Point>`.
 fn camel(written: &str) -> String {
     written.split(|c: char| !c.is_alphanumeric() && c != '_').map(capital).collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::types::{Definition, Type, Types};
-use super::{Omitted, camel, identifier, methods};
+use super::{Omitted, fields_of_tuple, identifier, methods, name_of_tuple};
 use crate::procedure::Procedures;
 
 /// The Thrift file of these procedures, as one service: arguments numbered 1, 2, … in order, as
@@ -84,7 +84,7 @@ impl File<'_> {
             Type::List(item) => return Ok(format!("list<{}>", self.written(item)?)),
             Type::Map(of) => {
                 let (key, value) = &**of;
-                if !matches!(key, Type::Text | Type::Int { .. } | Type::Bool) {
+                if !key.is_key() {
                     return Err("a map's keys are texts, integers or booleans".to_owned());
                 }
                 return Ok(format!("map<{}, {}>", self.written(key)?, self.written(value)?));
@@ -97,11 +97,8 @@ impl File<'_> {
 
     /// A tuple is a struct, and needs a name.
     fn tuple(&mut self, items: &[Type]) -> Written {
-        let item = |(at, of): (usize, &Type)| (format!("item{}", at + 1), of.clone());
-        let fields: Vec<(String, Type)> = items.iter().enumerate().map(item).collect();
-        let written = self.fields(&fields)?;
-        let types = written.iter().map(|(of, _)| camel(of));
-        let name = types.collect::<Vec<_>>().join("And");
+        let written = self.fields(&fields_of_tuple(items))?;
+        let name = name_of_tuple(&written);
         if self.names.insert(name.clone()) {
             self.declare("struct", &name, &written);
         }

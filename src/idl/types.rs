@@ -57,6 +57,11 @@ impl Type {
             of => of,
         }
     }
+
+    /// Whether it can be a map's key, in Thrift and in Protocol Buffers.
+    pub(super) fn is_key(&self) -> bool {
+        matches!(self, Type::Text | Type::Int { .. } | Type::Bool)
+    }
 }
 
 /// What a struct or an enum is made of.
