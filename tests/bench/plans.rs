@@ -17,7 +17,7 @@ pub(crate) const LONE: Plan = Plan {
     other: ["raw-serve", "thread", "raw-lone"],
     least: 0.93,
     least_on_one_core: true,
-    unit: "calls/s",
+    units: &["calls/s"],
     new_server: false,
 };
 /// The other is ninestep as well, with one thread.
@@ -63,7 +63,7 @@ pub(crate) const CONNECT: Plan = Plan {
     other: ["raw-serve", "thread", "raw-connect"],
     least: 0.9,
     least_on_one_core: true,
-    unit: "connections/s",
+    units: &["connections/s"],
     new_server: true,
 };
 /// Neither server has a second thread.
