@@ -14,6 +14,10 @@ pub(crate) const LONE_CALLS: usize = 16;
 pub(crate) const TURN: Duration = Duration::from_millis(200);
 /// What a client does before it measures.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(30);
+/// Client and server share a core.
+pub(crate) const ONE_CORE: &str = "one core";
+pub(crate) const A_CORE_EACH: &str = "a core each";
+
 /// Something to compare.
 pub(crate) struct Plan {
     pub(crate) work: &'static str,
@@ -21,9 +25,8 @@ pub(crate) struct Plan {
     pub(crate) ours: [&'static str; 3],
     pub(crate) other: [&'static str; 3],
     pub(crate) least: f64,
-    /// Whether the target is meant for one core too. Where raw TCP sends 128 requests at once
-    /// there, it does next to nothing for each, and has nothing to wait for.
-    pub(crate) least_on_one_core: bool,
+    /// Where the target is not meant for: one of the names of [`Cores`], or none.
+    pub(crate) no_target: &'static str,
     /// What the figures are that a client measures. The first is compared.
     pub(crate) units: &'static [&'static str],
     /// Whether every turn has a server of its own.
@@ -42,9 +45,9 @@ impl Cores {
     fn choices() -> Result<Vec<Cores>> {
         let cores = machine::cores()?;
         let first = *cores.first().ok_or("no core")?;
-        let mut choices = vec![Cores { name: "one core", client: first, server: first }];
+        let mut choices = vec![Cores { name: ONE_CORE, client: first, server: first }];
         if let Some(&second) = cores.get(1) {
-            choices.push(Cores { name: "a core each", client: first, server: second });
+            choices.push(Cores { name: A_CORE_EACH, client: first, server: second });
         }
         Ok(choices)
     }
@@ -65,7 +68,7 @@ impl Plan {
             Ok(Comparison { ratio, figures }) => {
                 let measured =
                     format!("{:.3} ({:.3}..{:.3})", ratio.median, ratio.least, ratio.most);
-                if cores.client == cores.server && !self.least_on_one_core {
+                if cores.name == self.no_target {
                     return Row::without_target(work, measured, figures);
                 }
                 let reached = ratio.median >= self.least;
