@@ -112,13 +112,18 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
         while let Some(mut done) = self.helpers.as_mut().and_then(Helpers::done) {
             self.http2.answer(self.http, done.exchange, done.answered, &mut done.answer);
         }
-        while self.http2.unsent() < SideBySide::FULL
-            && let Some(exchange) = self.http2.next()
-        {
-            (self.first, self.quiet) = (None, None);
-            self.call(exchange);
+        loop {
+            while self.http2.unsent() < SideBySide::FULL
+                && let Some(exchange) = self.http2.next()
+            {
+                (self.first, self.quiet) = (None, None);
+                self.call(exchange);
+            }
+            self.http2.work(self.http, &mut self.caller.output)?;
+            if self.http2.unsent() >= SideBySide::FULL || !self.http2.has_next() {
+                break;
+            }
         }
-        self.http2.work(self.http, &mut self.caller.output)?;
         if self.ended {
             self.http2.end();
         }
