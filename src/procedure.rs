@@ -199,9 +199,14 @@ impl Registered {
     /// Steps 5 and 6, with the arguments unpacked before.
     pub(crate) fn invoke(&self, arguments: Packed<'_, '_>, tell: &mut dyn FnMut(Stage<'_>)) {
         if let Err(why) = self.procedure.invoke(arguments, tell) {
-            let message = format!("expected {}: {why}", self.signature.takes());
-            tell(Stage::Unfit(Fault::new(Fault::WRONG_ARGUMENTS, message)));
+            tell(Stage::Unfit(self.unfit(&why)));
         }
+    }
+
+    #[cold]
+    fn unfit(&self, why: &str) -> Fault {
+        let message = format!("expected {}: {why}", self.signature.takes());
+        Fault::new(Fault::WRONG_ARGUMENTS, message)
     }
 
     /// Whether finished replies may wait for this procedure, because it is over in a moment.
@@ -390,6 +395,7 @@ where
 
 impl<Tuple> ArgumentsVisitor<Tuple> {
     /// How an error names an argument.
+    #[cold]
     fn label(&self, index: usize) -> String {
         match self.names.get(index) {
             Some(name) => format!("argument {} ({name})", index + 1),
@@ -398,12 +404,14 @@ impl<Tuple> ArgumentsVisitor<Tuple> {
     }
 
     /// What stands for an argument that was not given: `None`, for those that may be left out.
+    #[cold]
     fn missing<'de, T: Deserialize<'de>, E: Error>(&self, index: usize) -> Result<T, E> {
         T::deserialize(Absent).map_err(|_| E::custom(format!("{} is missing", self.label(index))))
     }
 
-    fn unfit<E: Error>(&self, index: usize) -> impl Fn(E) -> E {
-        move |error| E::custom(format!("{}: {error}", self.label(index)))
+    #[cold]
+    fn unfit<E: Error>(&self, index: usize, why: E) -> E {
+        E::custom(format!("{}: {why}", self.label(index)))
     }
 }
 
@@ -507,7 +515,7 @@ macro_rules! handlers {
             }
 
             fn visit_seq<Items: SeqAccess<'de>>(self, mut items: Items) -> Result<Self::Value, Items::Error> {
-                $(let $value = match items.next_element::<$T>().map_err(self.unfit($index))? {
+                $(let $value = match items.next_element::<$T>().map_err(|why| self.unfit($index, why))? {
                     Some(value) => value,
                     None => self.missing($index)?,
                 };)*
@@ -526,7 +534,7 @@ macro_rules! handlers {
                 while let Some(position) = entries.next_key_seed(Position(self.names, $count))? {
                     let twice = match position {
                         $($index => {
-                            let value = entries.next_value().map_err(self.unfit($index))?;
+                            let value = entries.next_value().map_err(|why| self.unfit($index, why))?;
                             $value.replace(value).is_some()
                         })*
                         _ => false,

@@ -73,7 +73,7 @@ impl<'a> ServerStub<'a> {
     const REFUSAL_LINGER: Duration = Duration::from_millis(50);
     /// How long a stop may stay unseen because the stub reads without waiting for it: this long
     /// since it last looked, and this long again in one read.
-    const EAGER: Duration = Duration::from_millis(5);
+    const EAGER: Duration = Duration::from_millis(20);
     /// How long a connection is idle before the memory of large messages is given back.
     const BREATH: Duration = Duration::from_secs(1);
 

@@ -83,27 +83,36 @@ impl Caller<'_> {
     }
 
     fn send_output(&self) -> Result<()> {
+        match self.connection.send_some(&self.output) {
+            Ok(sent) if sent == self.output.len() => Ok(()),
+            sent => self.send_rest(sent),
+        }
+    }
+
+    /// Sends what the operating system did not take at once.
+    #[cold]
+    fn send_rest(&self, mut sent: io::Result<usize>) -> Result<()> {
         let failed = |error: io::Error| Error::transport("sending a reply", error);
         let limits = &self.server.limits;
-        let (mut rest, mut end, mut stopping) = (&self.output[..], None, false);
+        let (mut rest, mut end, mut stopping) = (&self.output[..], from_now(limits.write), false);
         loop {
-            rest = &rest[self.connection.send_some(rest).map_err(failed)?..];
+            rest = &rest[sent.map_err(failed)?..];
             if rest.is_empty() {
                 return Ok(());
             }
-            let end = end.get_or_insert_with(|| from_now(limits.write));
             let woken = match stopping {
-                false => self.connection.wait(PollFlags::OUT, Some(*end)),
-                true => wait_for(&self.connection, PollFlags::OUT, Some(*end)),
+                false => self.connection.wait(PollFlags::OUT, Some(end)),
+                true => wait_for(&self.connection, PollFlags::OUT, Some(end)),
             };
             match woken.map_err(failed)? {
                 Wake::Ready => {}
                 Wake::TimedOut => return Err(failed(io::ErrorKind::TimedOut.into())),
                 Wake::Stop => {
                     stopping = true;
-                    *end = (*end).min(from_now(limits.drain));
+                    end = end.min(from_now(limits.drain));
                 }
             }
+            sent = self.connection.send_some(rest);
         }
     }
 }
@@ -159,16 +168,28 @@ pub(super) fn find<'a>(
     // ANCHOR: lookup
     let Some(procedure) = server.procedures.get(name) else {
         server.steps.tell(Step::Unpack, name, id, message);
-        finish(name, Err(Fault::no_such_procedure(name)), reply);
+        refuse(name, Fault::no_such_procedure, reply);
         return None;
     };
     // ANCHOR_END: lookup
     if call.patience_ms.is_some_and(|ms| waited(Duration::from_millis(ms.into()))) {
         let message = "the deadline had passed when the call came up; it was not executed";
-        finish(name, Err(Fault::new(Fault::DEADLINE_PASSED, message)), reply);
+        refuse(name, |_| Fault::new(Fault::DEADLINE_PASSED, message), reply);
         return None;
     }
     Some(procedure)
+}
+
+/// Answers with a fault. What a fault needs would be part of the stack frame of every call if it
+/// stood there, and a thread's stack is what a busy server touches most.
+#[cold]
+#[inline(never)]
+fn refuse(
+    name: &str,
+    fault: impl FnOnce(&str) -> Fault,
+    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+) {
+    let _ = reply(Err(fault(name)));
 }
 
 /// Runs a procedure.
@@ -198,8 +219,7 @@ pub(super) fn run(
         });
     });
     if let Err(panic) = catch_unwind(run) {
-        log::error!("{name} panicked: {}", panic_text(&*panic));
-        let _ = reply(Err(Fault::new(Fault::INTERNAL, format!("{name} failed inside"))));
+        refuse(name, |name| panicked(name, &*panic), reply);
     }
     // ANCHOR_END: catch
 }
@@ -211,17 +231,22 @@ fn finish(
     reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
 ) {
     if let Err(fault) = reply(outcome) {
-        log::error!("the outcome of {name} cannot be sent: {fault}");
         // A fault of a few words can be packed by every protocol.
-        let _ = reply(Err(fault));
+        refuse(name, |name| unsendable(name, fault), reply);
     }
 }
 
-/// What a panic said; `panic!` with a text gives one of these two.
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
+fn unsendable(name: &str, fault: Fault) -> Fault {
+    log::error!("the outcome of {name} cannot be sent: {fault}");
+    fault
+}
+
+fn panicked(name: &str, panic: &(dyn Any + Send)) -> Fault {
+    // What `panic!` with a text gives is one of these two.
+    let text = panic
         .downcast_ref::<&str>()
         .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text")
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    log::error!("{name} panicked: {}", text.unwrap_or("no text"));
+    Fault::new(Fault::INTERNAL, format!("{name} failed inside"))
 }
