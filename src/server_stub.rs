@@ -21,6 +21,7 @@ use crate::server::{Limits, Server};
 use crate::steps::Step;
 use crate::transport::{Connection, Found, ReadBuffer, Wake, from_now, last_tick};
 
+pub use calls::Teller;
 use calls::{Answering, Caller};
 use road::{Road, Why};
 

@@ -10,10 +10,10 @@ use rustix::event::PollFlags;
 
 use crate::error::{Error, Result};
 use crate::message::{Call, Fault, Outcome, Packed};
-use crate::procedure::{Procedures, Registered, Stage};
+use crate::procedure::{Procedures, Registered};
 use crate::protocol::Calls;
 use crate::server::Server;
-use crate::steps::Step;
+use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 
 /// What a call needs besides the message: a part of the stub of its own, because the protocol
@@ -180,18 +180,6 @@ pub(super) fn find<'a>(
     Some(procedure)
 }
 
-/// Answers with a fault. What a fault needs would be part of the stack frame of every call if it
-/// stood there, and a thread's stack is what a busy server touches most.
-#[cold]
-#[inline(never)]
-fn refuse(
-    name: &str,
-    fault: impl FnOnce(&str) -> Fault,
-    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
-) {
-    let _ = reply(Err(fault(name)));
-}
-
 /// Runs a procedure.
 pub(super) fn run(
     server: &Server,
@@ -200,40 +188,59 @@ pub(super) fn run(
     message: &[u8],
     reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
 ) {
-    let (name, id, steps) = (call.procedure, call.id, &server.steps);
+    let Call { id, procedure: name, arguments, .. } = call;
+    let mut teller = Teller { name, id, message, steps: &server.steps, reply };
     // ANCHOR: catch
-    let run = AssertUnwindSafe(|| {
-        procedure.invoke(call.arguments, &mut |stage| match stage {
-            Stage::Unfit(fault) => {
-                steps.tell(Step::Unpack, name, id, message);
-                finish(name, Err(fault), reply);
-            }
-            Stage::Unpacked => {
-                steps.tell(Step::Unpack, name, id, message);
-                steps.tell(Step::Invoke, name, id, &[]);
-            }
-            Stage::Returned(outcome) => {
-                steps.tell(Step::Run, name, id, &[]);
-                finish(name, outcome, reply);
-            }
-        });
-    });
+    let run = AssertUnwindSafe(|| procedure.invoke(arguments, &mut teller));
     if let Err(panic) = catch_unwind(run) {
         refuse(name, |name| panicked(name, &*panic), reply);
     }
     // ANCHOR_END: catch
 }
 
-/// Hands an outcome to the protocol.
-fn finish(
+/// Where a procedure tells how far it has come: the end of step 4, steps 5 and 6, and what is
+/// packed in 7.
+pub struct Teller<'a> {
+    name: &'a str,
+    id: u32,
+    message: &'a [u8],
+    steps: &'a Steps,
+    reply: &'a mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+}
+
+impl Teller<'_> {
+    /// The arguments do not fit; the procedure does not run.
+    pub(crate) fn unfit(&mut self, fault: Fault) {
+        self.steps.tell(Step::Unpack, self.name, self.id, self.message);
+        refuse(self.name, |_| fault, self.reply);
+    }
+
+    /// The arguments are unpacked; the procedure is about to run.
+    pub(crate) fn unpacked(&self) {
+        self.steps.tell(Step::Unpack, self.name, self.id, self.message);
+        self.steps.tell(Step::Invoke, self.name, self.id, &[]);
+    }
+
+    /// The procedure returned.
+    pub(crate) fn returned(&mut self, outcome: Outcome<'_>) {
+        self.steps.tell(Step::Run, self.name, self.id, &[]);
+        if let Err(fault) = (self.reply)(outcome) {
+            refuse(self.name, |name| unsendable(name, fault), self.reply);
+        }
+    }
+}
+
+/// Answers with a fault, which every protocol can pack if it has a few words. What a fault needs
+/// would be part of the stack frame of every call if it stood there, and a thread's stack is what a
+/// busy server touches most.
+#[cold]
+#[inline(never)]
+fn refuse(
     name: &str,
-    outcome: Outcome<'_>,
+    fault: impl FnOnce(&str) -> Fault,
     reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
 ) {
-    if let Err(fault) = reply(outcome) {
-        // A fault of a few words can be packed by every protocol.
-        refuse(name, |name| unsendable(name, fault), reply);
-    }
+    let _ = reply(Err(fault(name)));
 }
 
 fn unsendable(name: &str, fault: Fault) -> Fault {
