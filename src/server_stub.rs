@@ -92,7 +92,7 @@ impl<'a> ServerStub<'a> {
                 server,
                 connection,
                 output: Vec::new(),
-                eager_until: Duration::ZERO,
+                eager_until: last_tick() + ServerStub::EAGER,
                 received: None,
                 last: 0,
                 broken: None,
@@ -270,24 +270,19 @@ struct Patience<'a> {
 
 impl<'a> Patience<'a> {
     fn new(limits: &'a Limits) -> Patience<'a> {
-        Patience {
-            limits,
-            deadline: Some(from_now(limits.first_message)),
-            begun: false,
-            first: true,
-        }
+        Patience { limits, deadline: None, begun: false, first: true }
     }
 
     fn deadline(&mut self) -> Instant {
-        *self.deadline.get_or_insert_with(|| from_now(self.limits.idle))
+        let limit = if self.first { self.limits.first_message } else { self.limits.idle };
+        *self.deadline.get_or_insert_with(|| from_now(limit))
     }
 
     fn message_began(&mut self) {
         if !self.begun {
             self.begun = true;
             let end = from_now(self.limits.message);
-            let first = self.deadline.filter(|_| self.first);
-            self.deadline = Some(first.map_or(end, |first| first.min(end)));
+            self.deadline = Some(if self.first { self.deadline().min(end) } else { end });
         }
     }
 
