@@ -9,17 +9,23 @@ use serde::ser::Serialize;
 
 use crate::error::Execution;
 use crate::protocol::native::{Packer, Unpacker, ValueError};
+#[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+use crate::protocol::pull::Puller;
 use crate::value::Value;
 
 /// The arguments of a call, or the value of a reply, while they are still bytes: whoever knows
 /// the type unpacks them.
 ///
-/// The types are hidden behind `erased-serde`, so that one procedure answers on every wire. The
-/// native wire has a door of its own, because each hidden call there costs about as much as the
-/// byte that it reads.
+/// A procedure knows its types and no wire, so that it answers on every wire. What is between them
+/// is hidden once for each event of the wires that read events, and several times for each value
+/// by `erased-serde`, which takes every serde format. The native wire has a door of its own,
+/// because a hidden call there costs about as much as the byte that it reads.
 pub enum Packed<'a, 'de> {
     /// On the native wire.
     Native(&'a mut Unpacker<'de>),
+    /// On a wire that reads events.
+    #[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+    Events(Puller<'a, 'de>),
     /// On any other.
     Other(&'a mut (dyn erased_serde::Deserializer<'de> + 'a)),
 }
@@ -36,6 +42,10 @@ impl<'de> Packed<'_, 'de> {
     pub(crate) fn unpack_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, String> {
         match self {
             Packed::Native(unpacker) => seed.deserialize(unpacker).map_err(|why| why.to_string()),
+            #[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+            Packed::Events(mut puller) => {
+                seed.deserialize(&mut puller).map_err(|why| why.to_string())
+            }
             Packed::Other(packed) => seed.deserialize(packed).map_err(|why| why.to_string()),
         }
     }

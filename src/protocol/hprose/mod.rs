@@ -116,9 +116,7 @@ impl Hprose {
         let (start, limit) = (out.len(), self.http.max_message);
         let procedure = spelled(calls.procedures(), asked.procedure);
         let mut arguments = asked.arguments;
-        let mut puller = Puller::new(&mut arguments, self.max_depth);
-        let mut arguments = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
-        let arguments = Packed::Other(&mut arguments);
+        let arguments = Packed::Events(Puller::new(&mut arguments, self.max_depth));
         let call = Call { id: 0, procedure: &procedure, arguments, patience_ms: None };
         calls.call(call, &mut |outcome| {
             out.truncate(start);
@@ -192,9 +190,8 @@ impl Protocol for Hprose {
         let limits = (self.max_depth, self.http.max_message);
         match read::reply(message.bytes, limits).map_err(ProtocolError::Malformed)? {
             Reply::Result(mut result) => {
-                let mut puller = Puller::new(&mut result, self.max_depth);
-                let mut result = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
-                deliver(Arrived::Outcome { id, outcome: Ok(Packed::Other(&mut result)) });
+                let result = Packed::Events(Puller::new(&mut result, self.max_depth));
+                deliver(Arrived::Outcome { id, outcome: Ok(result) });
             }
             Reply::Error(message) => {
                 let fault = Fault::new(Fault::INTERNAL, message);

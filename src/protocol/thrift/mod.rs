@@ -266,13 +266,12 @@ impl Protocol for Thrift {
         }
         let declared = function.map(|function| &*function.arguments);
         let mut reader = Reader::of_arguments(call.body, &self.idl, declared, self.max_depth);
-        let mut puller = Puller::new(&mut reader, self.max_depth);
-        let mut arguments = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
+        let arguments = Packed::Events(Puller::new(&mut reader, self.max_depth));
         calls.call(
             Call {
                 id: call.seqid.cast_unsigned(),
                 procedure: call.name,
-                arguments: Packed::Other(&mut arguments),
+                arguments,
                 patience_ms: None,
             },
             &mut reply,
@@ -317,9 +316,8 @@ impl Protocol for Thrift {
                 let result = self.unpack_result(reply.body, function);
                 match result.map_err(ProtocolError::Malformed)? {
                     Ok(mut reader) => {
-                        let mut puller = Puller::new(&mut reader, self.max_depth);
-                        let mut value = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
-                        deliver(Arrived::Outcome { id, outcome: Ok(Packed::Other(&mut value)) });
+                        let value = Packed::Events(Puller::new(&mut reader, self.max_depth));
+                        deliver(Arrived::Outcome { id, outcome: Ok(value) });
                     }
                     Err(fault) => deliver(Arrived::Outcome { id, outcome: Err(fault) }),
                 }
