@@ -8,6 +8,14 @@ use serde::de::{Deserialize, DeserializeSeed};
 use serde::ser::Serialize;
 
 use crate::error::Execution;
+#[cfg(any(
+    feature = "grpc",
+    feature = "hprose",
+    feature = "json-rpc",
+    feature = "thrift",
+    feature = "xml-rpc"
+))]
+use crate::protocol::emit::Emitter;
 use crate::protocol::native::{Packer, Unpacker, ValueError};
 #[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
 use crate::protocol::pull::Puller;
@@ -42,7 +50,12 @@ impl<'de> Packed<'_, 'de> {
     pub(crate) fn unpack_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, String> {
         match self {
             Packed::Native(unpacker) => seed.deserialize(unpacker).map_err(|why| why.to_string()),
-            #[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+            #[cfg(any(
+                feature = "grpc",
+                feature = "hprose",
+                feature = "thrift",
+                feature = "xml-rpc"
+            ))]
             Packed::Events(mut puller) => {
                 seed.deserialize(&mut puller).map_err(|why| why.to_string())
             }
@@ -59,6 +72,19 @@ pub trait Pack {
     /// The value has no form there.
     fn pack(&self, packer: &mut Packer<'_>) -> Result<(), ValueError>;
 
+    /// For a wire that writes events.
+    ///
+    /// # Errors
+    /// The value has no form there.
+    #[cfg(any(
+        feature = "grpc",
+        feature = "hprose",
+        feature = "json-rpc",
+        feature = "thrift",
+        feature = "xml-rpc"
+    ))]
+    fn emit(&self, emitter: &mut Emitter<'_>) -> Result<(), ValueError>;
+
     /// For any other.
     fn as_serde(&self) -> &dyn erased_serde::Serialize;
 }
@@ -66,6 +92,17 @@ pub trait Pack {
 impl<T: Serialize> Pack for T {
     fn pack(&self, packer: &mut Packer<'_>) -> Result<(), ValueError> {
         self.serialize(packer)
+    }
+
+    #[cfg(any(
+        feature = "grpc",
+        feature = "hprose",
+        feature = "json-rpc",
+        feature = "thrift",
+        feature = "xml-rpc"
+    ))]
+    fn emit(&self, emitter: &mut Emitter<'_>) -> Result<(), ValueError> {
+        self.serialize(emitter)
     }
 
     fn as_serde(&self) -> &dyn erased_serde::Serialize {

@@ -257,6 +257,9 @@ fn a_result_is_known_by_its_name() {
 fn a_struct_that_cannot_be_written_is_refused_each_time() {
     let procedures = Procedures::new().on("first", |_: Account| ()).on("second", |_: Account| ());
     for file in [idl::thrift(&procedures, "S"), idl::proto(&procedures, "S")] {
-        assert!(file.contains("first is left out") && file.contains("second is left out"), "{file}");
+        assert!(
+            file.contains("first is left out") && file.contains("second is left out"),
+            "{file}"
+        );
     }
 }

@@ -27,7 +27,7 @@ pub mod xml_rpc;
     feature = "thrift",
     feature = "xml-rpc"
 ))]
-mod emit;
+pub(crate) mod emit;
 #[cfg(any(
     feature = "grpc",
     feature = "hprose",

@@ -321,7 +321,7 @@ impl Grpc {
                 let of = method.and_then(|method| self.proto.message(method.response));
                 self.pack_message(&mut answer.bytes, |out| {
                     let mut writer = Writer::of_result(out, &self.proto, of);
-                    emit(&mut writer, self.max_depth, value.as_serde())
+                    emit(&mut writer, self.max_depth, value)
                 })?;
                 status::put(None, &mut answer.trailers);
             }
@@ -390,7 +390,7 @@ impl Protocol for Grpc {
         let of = method.and_then(|method| self.proto.message(method.request));
         self.pack_message(&mut request.bytes, |out| {
             let mut writer = Writer::of_arguments(out, &self.proto, of);
-            emit(&mut writer, self.max_depth, call.arguments.as_serde())
+            emit(&mut writer, self.max_depth, call.arguments)
         })?;
         request.path = Some(path);
         if let Some(sends) = &self.sends {

@@ -172,7 +172,7 @@ impl Protocol for Hprose {
     fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String> {
         let (out, limit) = (&mut request.bytes, self.http.max_message);
         let start = out.len();
-        let why = match pack::call(call.procedure, call.arguments.as_serde(), self.max_depth, out) {
+        let why = match pack::call(call.procedure, call.arguments, self.max_depth, out) {
             Ok(()) if out.len() - start <= limit => return Ok(()),
             Ok(()) => format!("a message has at most {limit} bytes"),
             Err(why) => why.to_string(),

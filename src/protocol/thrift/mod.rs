@@ -144,7 +144,7 @@ impl Thrift {
     ) -> Result<(), ValueError> {
         let declared = function.and_then(|function| function.result.as_ref());
         let mut writer = Writer::of_field(out, &self.idl, 0, declared);
-        emit(&mut writer, self.max_depth, value.as_serde())?;
+        emit(&mut writer, self.max_depth, value)?;
         writer.end();
         Ok(())
     }
@@ -291,7 +291,7 @@ impl Protocol for Thrift {
         let start = envelope::begin(out, wrap, kind, call.procedure, seqid);
         let declared = function.map(|function| &*function.arguments);
         let mut writer = Writer::of_arguments(out, &self.idl, declared);
-        match emit(&mut writer, self.max_depth, call.arguments.as_serde()) {
+        match emit(&mut writer, self.max_depth, call.arguments) {
             Ok(()) => writer.end(),
             Err(error) => {
                 out.truncate(start);

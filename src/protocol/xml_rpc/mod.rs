@@ -155,7 +155,7 @@ impl Protocol for XmlRpc {
     }
 
     fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String> {
-        let arguments = call.arguments.as_serde();
+        let arguments = call.arguments;
         self.append(&mut request.bytes, |out| {
             write::call(call.procedure, arguments, self.max_depth, out)
         })
