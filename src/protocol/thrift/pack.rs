@@ -101,8 +101,8 @@ impl<'a> Writer<'a> {
             Level::Arguments(_) => {}
             Level::Fields { pending, .. } => {
                 let id = pending.take().map_or(0, |(id, _)| id);
-                self.out.push(kind);
-                self.out.extend_from_slice(&id.to_be_bytes());
+                let [high, low] = id.to_be_bytes();
+                self.out.extend_from_slice(&[kind, high, low]);
             }
             Level::Items { kind: known, count, .. } => {
                 same(known, kind)?;
@@ -133,19 +133,16 @@ impl<'a> Writer<'a> {
     }
 
     fn put_int(&mut self, kind: u8, value: i64) -> Result {
-        let bytes = value.to_be_bytes();
-        let (fits, bytes) = match kind {
-            kind::BYTE => (i8::try_from(value).is_ok(), &bytes[7..]),
-            kind::I16 => (i16::try_from(value).is_ok(), &bytes[6..]),
-            kind::I32 => (i32::try_from(value).is_ok(), &bytes[4..]),
-            _ => (true, &bytes[..]),
+        let out = &mut *self.out;
+        let put = match kind {
+            kind::BYTE => i8::try_from(value).map(|value| out.push(value.cast_unsigned())),
+            kind::I16 => i16::try_from(value).map(|value| out.extend(value.to_be_bytes())),
+            kind::I32 => i32::try_from(value).map(|value| out.extend(value.to_be_bytes())),
+            _ => Ok(out.extend(value.to_be_bytes())),
         };
-        if !fits {
-            let why = format!("{value} does not fit into {}", kind::name(kind));
-            return Err(ValueError::Unfit(why));
-        }
-        self.out.extend_from_slice(bytes);
-        Ok(())
+        put.map_err(|_| {
+            ValueError::Unfit(format!("{value} does not fit into {}", kind::name(kind)))
+        })
     }
 
     fn put_bytes(&mut self, bytes: &[u8]) -> Result {
