@@ -137,6 +137,11 @@ impl Walk {
                         self.close();
                         continue;
                     }
+                    // Most calls are made of these.
+                    Some(&kind) if let Some(size) = kind::size(kind) => {
+                        self.at += 3 + size;
+                        continue;
+                    }
                     Some(&kind) => (kind, 3),
                 },
                 Level::Items { left: 0, .. } => {
