@@ -24,10 +24,10 @@ use crate::value::Value;
 /// The arguments of a call, or the value of a reply, while they are still bytes: whoever knows
 /// the type unpacks them.
 ///
-/// A procedure knows its types and no wire, so that it answers on every wire. What is between them
-/// is hidden once for each event of the wires that read events, and several times for each value
-/// by `erased-serde`, which takes every serde format. The native wire has a door of its own,
-/// because a hidden call there costs about as much as the byte that it reads.
+/// A procedure knows its types and no wire, so that it answers on every wire: the wire is hidden
+/// behind `dyn`. `erased-serde` does that for every serde format, with four hidden calls or more
+/// for each value; a wire that reads events needs one for each event. The native wire has a door
+/// of its own, because a hidden call there costs about as much as the byte that it reads.
 pub enum Packed<'a, 'de> {
     /// On the native wire.
     Native(&'a mut Unpacker<'de>),

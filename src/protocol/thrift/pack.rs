@@ -77,7 +77,11 @@ impl<'a> Writer<'a> {
         self.out.push(kind::STOP);
     }
 
+    // These three are inlined by order because every value passes through them: without it they
+    // are as many instructions again.
+
     /// Settles where the next value stands, and what the file says about it.
+    #[inline(always)]
     fn place(&mut self) -> Result<Option<&'a Type>> {
         match &mut self.level {
             Level::Arguments(_) => Err(ValueError::Unfit(
@@ -96,6 +100,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes what stands before a value of this kind, once it is placed.
+    #[inline(always)]
     fn begin(&mut self, kind: u8) -> Result {
         match &mut self.level {
             Level::Arguments(_) => {}
@@ -132,6 +137,7 @@ impl<'a> Writer<'a> {
         Ok(Level::Entries { at, kinds: [kind::STOP; 2], count: 0, declared })
     }
 
+    #[inline(always)]
     fn put_int(&mut self, kind: u8, value: i64) -> Result {
         let out = &mut *self.out;
         let put = match kind {
