@@ -49,19 +49,23 @@ impl<'de> Packed<'_, 'de> {
 
     pub(crate) fn unpack_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, String> {
         match self {
-            Packed::Native(unpacker) => seed.deserialize(unpacker).map_err(|why| why.to_string()),
+            Packed::Native(unpacker) => seed.deserialize(unpacker).map_err(in_words),
             #[cfg(any(
                 feature = "grpc",
                 feature = "hprose",
                 feature = "thrift",
                 feature = "xml-rpc"
             ))]
-            Packed::Events(mut puller) => {
-                seed.deserialize(&mut puller).map_err(|why| why.to_string())
-            }
-            Packed::Other(packed) => seed.deserialize(packed).map_err(|why| why.to_string()),
+            Packed::Events(mut puller) => seed.deserialize(&mut puller).map_err(in_words),
+            Packed::Other(packed) => seed.deserialize(packed).map_err(in_words),
         }
     }
+}
+
+/// Kept out of the way of values that fit.
+#[cold]
+fn in_words(why: impl fmt::Display) -> String {
+    why.to_string()
 }
 
 /// A value that is to become bytes: anything that serde can serialise.

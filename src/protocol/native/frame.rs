@@ -11,7 +11,6 @@ use std::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
 
-use super::pack::put_u32;
 use super::unpack::take_u32;
 use crate::error::ProtocolError;
 use crate::protocol::Finder;
@@ -62,9 +61,10 @@ impl<'a> Frame<'a> {
 /// Writes a frame's head and returns where the frame began, for [`end`].
 pub fn begin(out: &mut Vec<u8>, kind: u8, id: u32) -> usize {
     let start = out.len();
-    put_u32(out, 0);
-    out.push(kind);
-    put_u32(out, id);
+    let mut head = [0; PREFIX + HEADER];
+    head[4] = kind;
+    BigEndian::write_u32(&mut head[5..], id);
+    out.extend_from_slice(&head);
     start
 }
 
