@@ -144,7 +144,10 @@ impl<'a> Writer<'a> {
             kind::BYTE => i8::try_from(value).map(|value| out.push(value.cast_unsigned())),
             kind::I16 => i16::try_from(value).map(|value| out.extend(value.to_be_bytes())),
             kind::I32 => i32::try_from(value).map(|value| out.extend(value.to_be_bytes())),
-            _ => Ok(out.extend(value.to_be_bytes())),
+            _ => {
+                out.extend(value.to_be_bytes());
+                Ok(())
+            }
         };
         put.map_err(|_| {
             ValueError::Unfit(format!("{value} does not fit into {}", kind::name(kind)))
