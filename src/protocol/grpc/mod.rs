@@ -384,7 +384,7 @@ impl Protocol for Grpc {
             }
             (Some(method), _) => method.path.clone(),
             (None, _) if call.procedure.contains('/') => format!("/{}", call.procedure),
-            (None, Some(service)) => format!("/{service}/{}", name::method(call.procedure)),
+            (None, Some(service)) => name::path(service, call.procedure),
             (None, None) => return Err(format!("of which service is {}?", call.procedure)),
         };
         let of = method.and_then(|method| self.proto.message(method.request));
