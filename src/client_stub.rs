@@ -187,7 +187,7 @@ impl ClientStub {
                 let deadline = self.deadline();
                 let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
                 wire.send(procedure, vec![post], deadline)?;
-                Ok(PendingCall { deadline, id: pending.expected.id, road: Waiting::Http(pending) })
+                Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) })
             }
             #[cfg(feature = "http2")]
             Road::Http2(wire) => {
@@ -334,7 +334,7 @@ impl Batch<'_> {
                 let deadline = self.stub.deadline();
                 let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
                 posts.push(post);
-                Ok(PendingCall { deadline, id: pending.expected.id, road: Waiting::Http(pending) })
+                Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) })
             }
             #[cfg(feature = "http2")]
             Held::Http2(wire, posts) => {

@@ -7,6 +7,7 @@
 
 mod client;
 mod server;
+mod whole;
 
 use std::io;
 use std::pin::Pin;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use http_body_util::Full;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 pub(crate) use client::HttpClient;
@@ -22,6 +24,9 @@ pub(crate) use server::HttpServer;
 pub(super) use server::{Refusal, admit};
 
 use super::ReadBuffer;
+
+/// A body that goes out.
+pub(crate) type Content = Full<io::Cursor<Vec<u8>>>;
 
 /// The two buffers. Clones share them: hyper has one, and its driver the other.
 #[derive(Clone, Default)]
@@ -155,6 +160,8 @@ impl Driver {
     /// Lets a future work until it is done, or until more bytes must come first.
     pub(super) fn drive<F: Future>(&self, mut future: Pin<&mut F>) -> Poll<F::Output> {
         let mut context = Context::from_waker(&self.waker);
+        // Whatever it was woken for before, it will find now.
+        self.woken.0.store(false, Ordering::Relaxed);
         loop {
             match future.as_mut().poll(&mut context) {
                 Poll::Pending if self.woken.0.swap(false, Ordering::Relaxed) => {}
