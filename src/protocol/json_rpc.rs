@@ -53,6 +53,9 @@ impl Default for JsonRpc {
 }
 
 impl JsonRpc {
+    /// Room for a message of the usual length, in bytes; it saves finding that room step by step.
+    const USUAL: usize = 128;
+
     /// Over HTTP/1.1, at every path.
     pub fn over_http() -> JsonRpc {
         let http = Http {
@@ -196,6 +199,7 @@ impl Protocol for JsonRpc {
         answer: &mut Answer,
     ) -> Result<(), ProtocolError> {
         let out = &mut answer.bytes;
+        out.reserve(JsonRpc::USUAL);
         let begun = out.len();
         match Asked::read(message.bytes, self.max_batch) {
             Ok(Asked::Call(call)) => self.answer_call(Ok(call), begun, calls, out),
@@ -222,6 +226,7 @@ impl Protocol for JsonRpc {
 
     fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String> {
         let out = &mut request.bytes;
+        out.reserve(JsonRpc::USUAL);
         let start = out.len();
         let limit = self.http.max_message;
         let why = match self.write_call(call, out) {

@@ -28,6 +28,19 @@ use super::ReadBuffer;
 /// A body that goes out.
 pub(crate) type Content = Full<io::Cursor<Vec<u8>>>;
 
+/// Takes a body out of a buffer. A short one is copied, so that the buffer keeps its room.
+pub(crate) fn content(bytes: &mut Vec<u8>) -> Content {
+    let mut body = Vec::new();
+    match bytes.len() <= ReadBuffer::SHORT {
+        true => {
+            body.extend_from_slice(bytes);
+            bytes.clear();
+        }
+        false => std::mem::swap(&mut body, bytes),
+    }
+    Full::new(io::Cursor::new(body))
+}
+
 /// The two buffers. Clones share them: hyper has one, and its driver the other.
 #[derive(Clone, Default)]
 pub(super) struct Pipe(Arc<Mutex<Buffers>>);

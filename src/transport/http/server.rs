@@ -2,8 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io::Cursor;
-use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -11,13 +9,12 @@ use std::task::{Context, Poll};
 use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 
 use super::whole::{Coming, Lost};
-use super::{Content, Driver, Pipe};
+use super::{Content, Driver, Pipe, content};
 use crate::error::ProtocolError;
 use crate::message::Fault;
 use crate::protocol::http::{Head, Http};
@@ -109,7 +106,7 @@ impl HttpServer {
         let response = match &answered {
             Ok(()) => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(http.content_type));
-                response(StatusCode::OK, headers, mem::take(&mut answer.bytes))
+                response(StatusCode::OK, headers, &mut answer.bytes)
             }
             Err(why) => {
                 self.told = true;
@@ -282,12 +279,12 @@ impl Refusal {
             }
             _ => {}
         }
-        response(self.status, headers, (self.why + "\n").into())
+        response(self.status, headers, &mut (self.why + "\n").into())
     }
 }
 
-fn response(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Response<Content> {
-    let mut response = Response::new(Full::new(Cursor::new(body)));
+fn response(status: StatusCode, headers: HeaderMap, body: &mut Vec<u8>) -> Response<Content> {
+    let mut response = Response::new(content(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
