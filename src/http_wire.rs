@@ -8,14 +8,12 @@
 mod turns;
 
 use std::cell::OnceCell;
-use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{iter, mem};
 
-use http::header::{ACCEPT, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Uri};
-use http_body_util::Full;
 use rustix::event::PollFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,7 +25,7 @@ use crate::pending::{Deliver, Slot};
 use crate::protocol::Request;
 use crate::protocol::http::Http;
 use crate::steps::Step;
-use crate::transport::http::{Content, HttpClient};
+use crate::transport::http::{HeadOnly, HttpClient};
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 use turns::Turns;
 
@@ -37,6 +35,7 @@ pub(crate) struct HttpWire {
     dial: Dial,
     path: Uri,
     host: HeaderValue,
+    content_type: HeaderValue,
     /// No connection goes around when the last one cannot be used any more.
     turns: Turns<Option<Box<Line>>>,
 }
@@ -72,6 +71,7 @@ impl HttpWire {
         Ok(Arc::new(HttpWire {
             path: uri(&calls.path)?,
             host: HeaderValue::from_str(dial.host()).map_err(no_host)?,
+            content_type: HeaderValue::from_static(http.content_type),
             turns: Turns::new(Some(Line::connect(&dial, http)?)),
             calls,
             dial,
@@ -154,21 +154,21 @@ impl HttpWire {
     }
 
     /// `headers` is an empty map that can be used.
-    fn head(&self, request: Request, headers: HeaderMap) -> Result<http::Request<Content>> {
-        let mut post = http::Request::new(Full::new(Cursor::new(request.bytes)));
+    fn head(&self, request: &mut Request, headers: HeaderMap) -> Result<HeadOnly> {
+        let mut post = HeadOnly::default();
         *post.method_mut() = http::Method::POST;
-        *post.uri_mut() = match request.path {
-            Some(path) => uri(&path)?,
+        *post.uri_mut() = match &request.path {
+            Some(path) => uri(path)?,
             None => self.path.clone(),
         };
-        let content_type = HeaderValue::from_static(self.calls.http.content_type);
         *post.headers_mut() = match request.headers.is_empty() {
             true => headers,
-            false => request.headers,
+            false => mem::take(&mut request.headers),
         };
         post.headers_mut().insert(HOST, self.host.clone());
-        post.headers_mut().insert(ACCEPT, content_type.clone());
-        post.headers_mut().insert(CONTENT_TYPE, content_type);
+        post.headers_mut().insert(ACCEPT, self.content_type.clone());
+        post.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
+        post.headers_mut().insert(CONTENT_LENGTH, request.bytes.len().into());
         Ok(post)
     }
 }
@@ -218,13 +218,13 @@ impl Turn<'_> {
         &mut self,
         procedure: &str,
         id: u32,
-        request: Request,
+        mut request: Request,
         deadline: Deadline,
     ) -> Result<()> {
         let Some(line) = &mut self.line else { return Err(Error::Closed { sent: false }) };
-        let request = self.wire.head(request, mem::take(&mut line.headers))?;
+        let head = self.wire.head(&mut request, mem::take(&mut line.headers))?;
         let mut bytes = mem::take(&mut line.output);
-        line.http.ask(request, &mut bytes);
+        line.http.ask(head, &request.bytes, &mut bytes);
         if let Err(why) = self.send_all(&bytes, deadline) {
             self.hang_up(&why);
             return Err(why);
@@ -241,13 +241,16 @@ impl Turn<'_> {
 
     fn send_all(&mut self, mut rest: &[u8], deadline: Deadline) -> Result<()> {
         let failed = |error: std::io::Error| Error::transport("sending a call", error);
-        let end = from_now(HttpWire::WRITE_LIMIT);
-        let end = deadline.map_or(end, |(deadline, _)| deadline.min(end));
+        let mut end = None;
         while let Some(line) = &mut self.line {
             rest = &rest[line.connection.send_some(rest).map_err(failed)?..];
             if rest.is_empty() {
                 break;
             }
+            let end = *end.get_or_insert_with(|| {
+                let end = from_now(HttpWire::WRITE_LIMIT);
+                deadline.map_or(end, |(deadline, _)| deadline.min(end))
+            });
             match wait_for(&line.connection, PollFlags::IN | PollFlags::OUT, Some(end)) {
                 Ok(Wake::TimedOut) => {
                     let no_time = || failed(std::io::ErrorKind::TimedOut.into());

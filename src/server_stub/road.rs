@@ -41,7 +41,7 @@ impl<'a> Road<'a> {
     #[inline(never)]
     fn over_http(http: &'a Http) -> Road<'a> {
         match http.version {
-            Version::Http1 => Road::Http(Box::new(HttpServer::new()), http),
+            Version::Http1 => Road::Http(Box::new(HttpServer::new(http)), http),
             #[cfg(feature = "http2")]
             Version::Http2 => Road::Http2(Box::new(Http2Server::new()), http),
         }

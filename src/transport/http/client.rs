@@ -6,18 +6,19 @@ use std::task::{Poll, ready};
 
 use http::response::Parts;
 use http::{Request, Response};
+use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 
 use super::whole::{Coming, Lost};
-use super::{Content, Driver, Pipe};
+use super::{Driver, Pipe};
 use crate::error::{Error, ProtocolError, Result};
 use crate::transport::ReadBuffer;
 
 /// One connection's HTTP, as its client sees it.
 pub(crate) struct HttpClient {
-    connection: http1::Connection<Pipe, Content>,
-    sender: http1::SendRequest<Content>,
+    connection: http1::Connection<Pipe, Empty<Bytes>>,
+    sender: http1::SendRequest<Empty<Bytes>>,
     driver: Driver,
     pipe: Pipe,
     /// The head of the response, while it is missing.
@@ -27,6 +28,9 @@ pub(crate) struct HttpClient {
     /// Whether no further request can be sent.
     finished: bool,
 }
+
+/// A request whose body goes its own way.
+pub(crate) type HeadOnly = Request<Empty<Bytes>>;
 
 type PendingHead = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + Send>>;
 
@@ -54,12 +58,18 @@ impl HttpClient {
     }
 
     /// Sends a request, whose bytes are appended to `out`. There must be none under way.
-    pub(crate) fn ask(&mut self, request: Request<Content>, out: &mut Vec<u8>) {
-        let response = Box::pin(self.sender.send_request(request));
+    ///
+    /// The body, of which the head has the length, stands behind the head as it is: hyper, which
+    /// could only copy it, need not know of it.
+    pub(crate) fn ask(&mut self, head: HeadOnly, body: &[u8], out: &mut Vec<u8>) {
+        let response = Box::pin(self.sender.send_request(head));
         // No response can have come before its request was sent.
         let _ = self.drive();
         self.response = Some(response);
         self.pipe.take(out);
+        if !out.is_empty() {
+            out.extend_from_slice(body);
+        }
     }
 
     /// Takes what came, which is the end if it is nothing; the response if it is whole now.

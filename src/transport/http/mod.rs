@@ -15,31 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use http_body_util::Full;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-pub(crate) use client::HttpClient;
+pub(crate) use client::{HeadOnly, HttpClient};
 pub(crate) use server::HttpServer;
 #[cfg(feature = "http2")]
 pub(super) use server::{Refusal, admit};
 
 use super::ReadBuffer;
-
-/// A body that goes out.
-pub(crate) type Content = Full<io::Cursor<Vec<u8>>>;
-
-/// Takes a body out of a buffer. A short one is copied, so that the buffer keeps its room.
-pub(crate) fn content(bytes: &mut Vec<u8>) -> Content {
-    let mut body = Vec::new();
-    match bytes.len() <= ReadBuffer::SHORT {
-        true => {
-            body.extend_from_slice(bytes);
-            bytes.clear();
-        }
-        false => std::mem::swap(&mut body, bytes),
-    }
-    Full::new(io::Cursor::new(body))
-}
 
 /// The two buffers. Clones share them: hyper has one, and its driver the other.
 #[derive(Clone, Default)]

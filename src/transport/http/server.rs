@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io::Cursor;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -9,12 +11,13 @@ use std::task::{Context, Poll};
 use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 
 use super::whole::{Coming, Lost};
-use super::{Content, Driver, Pipe, content};
+use super::{Driver, Pipe};
 use crate::error::ProtocolError;
 use crate::message::Fault;
 use crate::protocol::http::{Head, Http};
@@ -27,6 +30,7 @@ pub(crate) struct HttpServer {
     driver: Driver,
     pipe: Pipe,
     desk: Desk,
+    content_type: HeaderValue,
     coming: Option<Coming<Parts>>,
     /// The request that is being answered.
     request: Option<(Parts, Bytes)>,
@@ -44,7 +48,7 @@ impl HttpServer {
     /// What hyper keeps of a body that is not whole, besides the body itself, in bytes.
     const MAX_BUFFER: usize = 64 * 1024;
 
-    pub(crate) fn new() -> HttpServer {
+    pub(crate) fn new(http: &Http) -> HttpServer {
         let (pipe, desk) = (Pipe::default(), Desk::default());
         let mut builder = http1::Builder::new();
         builder.max_header_size(HttpServer::MAX_HEAD).max_buf_size(HttpServer::MAX_BUFFER);
@@ -54,6 +58,7 @@ impl HttpServer {
             driver: Driver::new(),
             pipe,
             desk,
+            content_type: HeaderValue::from_static(http.content_type),
             coming: None,
             request: None,
             came: 0,
@@ -105,7 +110,7 @@ impl HttpServer {
         headers.clear();
         let response = match &answered {
             Ok(()) => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static(http.content_type));
+                headers.insert(CONTENT_TYPE, self.content_type.clone());
                 response(StatusCode::OK, headers, &mut answer.bytes)
             }
             Err(why) => {
@@ -288,6 +293,22 @@ fn response(status: StatusCode, headers: HeaderMap, body: &mut Vec<u8>) -> Respo
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// A body that goes out.
+type Content = Full<Cursor<Vec<u8>>>;
+
+/// Takes a body out of a buffer. A short one is copied, so that the buffer keeps its room.
+fn content(bytes: &mut Vec<u8>) -> Content {
+    let mut body = Vec::new();
+    match bytes.len() <= ReadBuffer::SHORT {
+        true => {
+            body.extend_from_slice(bytes);
+            bytes.clear();
+        }
+        false => mem::swap(&mut body, bytes),
+    }
+    Full::new(Cursor::new(body))
 }
 
 /// Where hyper leaves a request and finds its response.
