@@ -186,7 +186,7 @@ impl ClientStub {
             Road::Http(wire) => {
                 let deadline = self.deadline();
                 let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
-                wire.send(procedure, vec![post], deadline)?;
+                wire.send(procedure, post, deadline)?;
                 Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) })
             }
             #[cfg(feature = "http2")]
@@ -216,7 +216,7 @@ impl ClientStub {
             #[cfg(feature = "http")]
             Road::Http(wire) => {
                 let post = wire.calls.pack_notification(procedure, &arguments)?;
-                wire.send(procedure, vec![post], self.deadline())
+                wire.send(procedure, post, self.deadline())
             }
             #[cfg(feature = "http2")]
             Road::Http2(wire) => {
@@ -386,7 +386,7 @@ impl Batch<'_> {
                 Ok(())
             }
             #[cfg(feature = "http")]
-            Held::Http(wire, posts) => wire.send("", std::mem::take(posts), self.stub.deadline()),
+            Held::Http(wire, posts) => wire.send_all(std::mem::take(posts), self.stub.deadline()),
             #[cfg(feature = "http2")]
             Held::Http2(wire, posts) => wire.post("", std::mem::take(posts)),
         }

@@ -94,9 +94,15 @@ impl HttpWire {
         Ok((post, Pending { wire: Arc::clone(self), slot, id }))
     }
 
-    /// Step 3: sends calls when it is their turn, as few messages as the protocol can make of
-    /// them. Those before the last one are answered then.
-    pub(crate) fn send(&self, procedure: &str, posts: Vec<Post>, deadline: Deadline) -> Result<()> {
+    /// Step 3: sends a call when it is its turn.
+    pub(crate) fn send(&self, procedure: &str, post: Post, deadline: Deadline) -> Result<()> {
+        let mut turn = self.turn(deadline)?;
+        turn.send(procedure, post.request, post.noted.into_iter().collect(), deadline)
+    }
+
+    /// Sends several calls, in as few messages as the protocol can make of them. Those before the
+    /// last message are answered then.
+    pub(crate) fn send_all(&self, posts: Vec<Post>, deadline: Deadline) -> Result<()> {
         if posts.is_empty() {
             return Ok(());
         }
@@ -110,11 +116,11 @@ impl HttpWire {
                 .unzip();
             match self.calls.protocol.join(&requests) {
                 Some(request) if requests.len() > 1 => {
-                    turn.send(procedure, request, noted.into_iter().flatten().collect(), deadline)?;
+                    turn.send("", request, noted.into_iter().flatten().collect(), deadline)?;
                 }
                 _ => {
                     for (request, noted) in iter::zip(requests, noted) {
-                        turn.send(procedure, request, noted.into_iter().collect(), deadline)?;
+                        turn.send("", request, noted.into_iter().collect(), deadline)?;
                     }
                 }
             }

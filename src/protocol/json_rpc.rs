@@ -22,7 +22,7 @@ use std::ops::Range;
 
 use erased_serde::Deserializer as Erased;
 
-use self::read::{Asked, Members, Response, Valid};
+use self::read::{Asked, Invalid, Response, Valid};
 use super::http::{Http, Version};
 use super::{Answer, Arrived, Calls, Finder, Framing, Message, Protocol, Request, Side, Transport};
 use crate::error::ProtocolError;
@@ -100,7 +100,7 @@ impl JsonRpc {
     /// Answers one call of the message whose answer began at `begun`.
     fn answer_call(
         &self,
-        asked: Result<Members<'_>, Fault>,
+        asked: Result<Valid<'_>, Invalid<'_>>,
         begun: usize,
         calls: &mut dyn Calls,
         out: &mut Vec<u8>,
@@ -118,15 +118,14 @@ impl JsonRpc {
             out.truncate(start);
             Err(Fault::new(Fault::INTERNAL, format!("the result cannot be packed: {why}")))
         };
-        let Valid { id, procedure, params } =
-            match asked.map_err(|fault| ("null", fault)).and_then(Members::checked) {
-                Ok(call) => call,
-                Err((id, fault)) => {
-                    // A fault of a few words can always be packed.
-                    let _ = reply(Some(id), Err(fault));
-                    return;
-                }
-            };
+        let Valid { id, procedure, params } = match asked {
+            Ok(call) => call,
+            Err((id, fault)) => {
+                // A fault of a few words can always be packed.
+                let _ = reply(Some(id), Err(fault));
+                return;
+            }
+        };
         if let Err(why) = read::check(params, self.max_depth) {
             let _ = reply(id, Err(Fault::new(Fault::WRONG_ARGUMENTS, why)));
             return;
@@ -176,8 +175,18 @@ impl JsonRpc {
         let (Some(result), Some(id)) = (response.result, id) else {
             return Err(malformed("a response without result or id".to_owned()));
         };
-        read::check(result.get(), self.max_depth).map_err(malformed)?;
-        let mut result = serde_json::Deserializer::from_str(result.get());
+        self.deliver_result(result.get(), id, deliver)
+    }
+
+    fn deliver_result(
+        &self,
+        result: &str,
+        id: u32,
+        deliver: &mut dyn FnMut(Arrived<'_, '_>),
+    ) -> Result<(), ProtocolError> {
+        let malformed = |why| ProtocolError::Malformed(ValueError::Unfit(why));
+        read::check(result, self.max_depth).map_err(malformed)?;
+        let mut result = serde_json::Deserializer::from_str(result);
         let result = Packed::Other(&mut <dyn Erased>::erase(&mut result));
         deliver(Arrived::Outcome { id, outcome: Ok(result) });
         Ok(())
@@ -202,13 +211,13 @@ impl Protocol for JsonRpc {
         out.reserve(JsonRpc::USUAL);
         let begun = out.len();
         match Asked::read(message.bytes, self.max_batch) {
-            Ok(Asked::Call(call)) => self.answer_call(Ok(call), begun, calls, out),
-            Err(fault) => self.answer_call(Err(fault), begun, calls, out),
+            Ok(Asked::Call(call)) => self.answer_call(call, begun, calls, out),
+            Err(fault) => self.answer_call(Err(("null", fault)), begun, calls, out),
             Ok(Asked::Batch(batch)) => {
                 for call in batch {
                     let comma = out.len();
                     out.push(if comma == begun { b'[' } else { b',' });
-                    self.answer_call(Members::read(call), begun, calls, out);
+                    self.answer_call(read::call(call), begun, calls, out);
                     if out.len() == comma + 1 {
                         out.truncate(comma);
                     }
@@ -250,7 +259,11 @@ impl Protocol for JsonRpc {
     ) -> Result<(), ProtocolError> {
         let broken =
             |why: serde_json::Error| ProtocolError::Malformed(ValueError::Unfit(why.to_string()));
-        match str::from_utf8(message.bytes) {
+        let text = str::from_utf8(message.bytes);
+        if let Some((result, id)) = text.ok().and_then(read::usual_response) {
+            return self.deliver_result(result, id, deliver);
+        }
+        match text {
             Ok(text) if text.trim_start().starts_with('[') => {
                 let responses: Vec<Response<'_>> = serde_json::from_str(text).map_err(broken)?;
                 responses.into_iter().try_for_each(|it| self.deliver(it, message, deliver))
