@@ -25,7 +25,7 @@ use crate::pending::{Deliver, Slot};
 use crate::protocol::Request;
 use crate::protocol::http::Http;
 use crate::steps::Step;
-use crate::transport::http::{HeadOnly, HttpClient};
+use crate::transport::http::{HeadOnly, HttpClient, emptied};
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 use turns::Turns;
 
@@ -143,7 +143,7 @@ impl HttpWire {
         let (id, request) = self.calls.pack(procedure, arguments, deadline)?;
         let slot = OnceCell::new();
         let mut turn = self.turn(deadline)?;
-        turn.make_ready(deadline)?;
+        let request = turn.make_ready(request, deadline)?;
         turn.own = Some((id, &slot));
         turn.ask(procedure, id, request, deadline)?;
         turn.receive_own(deadline)?;
@@ -159,23 +159,21 @@ impl HttpWire {
         Ok(Turn { wire: self, line, own: None })
     }
 
-    /// `headers` is an empty map that can be used.
-    fn head(&self, request: &mut Request, headers: HeaderMap) -> Result<HeadOnly> {
-        let mut post = HeadOnly::default();
-        *post.method_mut() = http::Method::POST;
-        *post.uri_mut() = match &request.path {
-            Some(path) => uri(path)?,
+    /// What is sent; `headers` is an empty map that can be used.
+    fn post(&self, request: Request, headers: HeaderMap) -> Result<(HeadOnly, Vec<u8>)> {
+        let mut head = HeadOnly::default();
+        *head.method_mut() = http::Method::POST;
+        *head.uri_mut() = match request.path {
+            Some(path) => uri(&path)?,
             None => self.path.clone(),
         };
-        *post.headers_mut() = match request.headers.is_empty() {
-            true => headers,
-            false => mem::take(&mut request.headers),
-        };
-        post.headers_mut().insert(HOST, self.host.clone());
-        post.headers_mut().insert(ACCEPT, self.content_type.clone());
-        post.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
-        post.headers_mut().insert(CONTENT_LENGTH, request.bytes.len().into());
-        Ok(post)
+        let headers_mut = head.headers_mut();
+        *headers_mut = if request.headers.is_empty() { headers } else { request.headers };
+        headers_mut.insert(HOST, self.host.clone());
+        headers_mut.insert(ACCEPT, self.content_type.clone());
+        headers_mut.insert(CONTENT_TYPE, self.content_type.clone());
+        headers_mut.insert(CONTENT_LENGTH, request.bytes.len().into());
+        Ok((head, request.bytes))
     }
 }
 
@@ -200,37 +198,39 @@ impl Turn<'_> {
         calls: Vec<Noted>,
         deadline: Deadline,
     ) -> Result<()> {
-        let line = self.make_ready(deadline)?;
+        let request = self.make_ready(request, deadline)?;
         let id = if let [(id, _)] = &calls[..] { *id } else { 0 };
-        line.under_way = calls;
+        if let Some(line) = &mut self.line {
+            line.under_way = calls;
+        }
         self.ask(procedure, id, request, deadline)
     }
 
-    /// Waits until a request can be sent.
-    fn make_ready(&mut self, deadline: Deadline) -> Result<&mut Line> {
+    /// Waits until the request can be sent, and makes it.
+    fn make_ready(&mut self, request: Request, deadline: Deadline) -> Result<(HeadOnly, Vec<u8>)> {
         if let Err(late) = self.settle(deadline) {
             // A call that nobody waits for any more must not block the others for ever.
             self.line.take_if(|line| line.is_nobodys());
             return Err(late);
         }
         self.line.take_if(|line| !line.is_fresh());
-        Ok(match &mut self.line {
+        let line = match &mut self.line {
             Some(line) => line,
             none => none.insert(Line::connect(&self.wire.dial, &self.wire.calls.http)?),
-        })
+        };
+        self.wire.post(request, mem::take(&mut line.headers))
     }
 
     fn ask(
         &mut self,
         procedure: &str,
         id: u32,
-        mut request: Request,
+        (head, body): (HeadOnly, Vec<u8>),
         deadline: Deadline,
     ) -> Result<()> {
         let Some(line) = &mut self.line else { return Err(Error::Closed { sent: false }) };
-        let head = self.wire.head(&mut request, mem::take(&mut line.headers))?;
         let mut bytes = mem::take(&mut line.output);
-        line.http.ask(head, &request.bytes, &mut bytes);
+        line.http.ask(head, &body, &mut bytes);
         if let Err(why) = self.send_all(&bytes, deadline) {
             self.hang_up(&why);
             return Err(why);
@@ -268,7 +268,8 @@ impl Turn<'_> {
             }
             // A server may refuse what it has not read to its end.
             if self.receive(false) {
-                break;
+                // It would take the next request for the rest of this one.
+                self.line = None;
             }
         }
         Ok(())
@@ -303,13 +304,12 @@ impl Turn<'_> {
         match response {
             Ok(None) => return false,
             Ok(Some((head, body))) => {
-                let (calls, mut headers) = (&self.wire.calls, head.headers);
+                let (calls, headers) = (&self.wire.calls, head.headers);
                 self.hand_over(|slots| {
                     calls.deliver(&calls.path, head.status, &headers, &body, slots);
                 });
-                headers.clear();
                 if let Some(line) = &mut self.line {
-                    line.headers = headers;
+                    line.headers = emptied(headers);
                 }
             }
             Err(why) => self.hang_up(&why),

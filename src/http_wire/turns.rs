@@ -13,7 +13,7 @@ pub(super) struct Turns<L>(Mutex<Queue<L>>);
 struct Queue<L> {
     /// Nothing while it is somebody's turn.
     idle: Option<L>,
-    /// Who sleeps until it is his turn, or until his call has its outcome; a call's id is not 0.
+    /// Threads that sleep until it is their turn, or until the call of this id has its outcome.
     asleep: VecDeque<(u32, Thread)>,
 }
 
@@ -22,8 +22,8 @@ impl<L> Turns<L> {
         Turns(Mutex::new(Queue { idle: Some(it), asleep: VecDeque::new() }))
     }
 
-    /// Waits for the turn. `None`: it is too late, or not needed because `is_over`, of which
-    /// [`wake`](Turns::wake) tells with the same `id`.
+    /// Waits for the turn. `None`: it is too late, or `is_over` says that no turn is needed. Who
+    /// changes what that says calls [`wake`](Turns::wake) with the same id; 0 is never woken so.
     pub(super) fn take(
         &self,
         id: u32,
@@ -60,7 +60,7 @@ impl<L> Turns<L> {
         queue.wake_next();
     }
 
-    /// Wakes who sleeps until this call has its outcome.
+    /// Wakes the thread that sleeps until this call has its outcome.
     pub(super) fn wake(&self, id: u32) {
         let mut queue = lock(&self.0);
         if let Some(at) = queue.asleep.iter().position(|(asleep, _)| *asleep == id)
@@ -72,7 +72,7 @@ impl<L> Turns<L> {
 }
 
 impl<L> Queue<L> {
-    /// Wakes who has slept longest, if nobody else has the turn.
+    /// Wakes the thread that has slept longest, if nobody has the turn.
     fn wake_next(&mut self) {
         if self.idle.is_some()
             && let Some((_, thread)) = self.asleep.pop_front()

@@ -17,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 
 use super::whole::{Coming, Lost};
-use super::{Driver, Pipe};
+use super::{Driver, Pipe, emptied};
 use crate::error::ProtocolError;
 use crate::message::Fault;
 use crate::protocol::http::{Head, Http};
@@ -106,8 +106,8 @@ impl HttpServer {
             Pin::new(&mut self.connection).graceful_shutdown();
         }
         // hyper makes the next request out of what it finds in the map.
-        let mut headers = self.request.take().map(|(parts, _)| parts.headers).unwrap_or_default();
-        headers.clear();
+        let headers = self.request.take().map(|(parts, _)| emptied(parts.headers));
+        let mut headers = headers.unwrap_or_default();
         let response = match &answered {
             Ok(()) => {
                 headers.insert(CONTENT_TYPE, self.content_type.clone());
