@@ -40,7 +40,9 @@ pub(crate) type Whole = (Parts, Bytes);
 impl HttpClient {
     pub(crate) fn new(max_message: usize) -> Result<HttpClient> {
         let (pipe, driver) = (Pipe::default(), Driver::new());
-        let mut handshake = Box::pin(http1::handshake(pipe.clone()));
+        // A head is one piece.
+        let mut builder = http1::Builder::new();
+        let mut handshake = Box::pin(builder.writev(false).handshake(pipe.clone()));
         // There is nothing to wait for: HTTP/1.1 begins with the first request.
         match driver.drive(handshake.as_mut()) {
             Poll::Ready(Ok((sender, connection))) => Ok(HttpClient {
