@@ -41,6 +41,8 @@ mod pull;
 #[cfg(any(feature = "hprose", feature = "xml-rpc"))]
 mod special;
 
+mod gaps;
+
 use std::ops::Range;
 
 #[cfg(feature = "http")]
@@ -49,6 +51,7 @@ use crate::error::ProtocolError;
 use crate::message::Fault;
 pub use crate::message::{Call, Outcome, Outgoing, Pack, Packed};
 use crate::procedure::Procedures;
+pub use gaps::{Gaps, Parts};
 #[cfg(any(feature = "hprose", feature = "xml-rpc"))]
 pub use special::{DateTime, Guid};
 
@@ -133,6 +136,8 @@ impl<'a> Message<'a> {
 pub struct Answer {
     /// The packed outcomes.
     pub bytes: Vec<u8>,
+    /// What they may leave out.
+    pub gaps: Gaps,
     /// What follows the body, over HTTP/2.
     #[cfg(feature = "http")]
     pub trailers: HeaderMap,
@@ -143,6 +148,8 @@ pub struct Answer {
 pub struct Request {
     /// The packed call.
     pub bytes: Vec<u8>,
+    /// What it may leave out.
+    pub gaps: Gaps,
     /// Where to, if the call says so and not the channel; only over HTTP.
     #[cfg(feature = "http")]
     pub path: Option<String>,
@@ -159,6 +166,16 @@ pub trait Calls {
     /// packing, or a result that has no form on the wire, is followed by a fault. It fails when
     /// the outcome cannot be packed.
     fn call(&mut self, call: Call<'_, '_>, reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>);
+
+    /// [`call`](Calls::call) for a protocol that leaves gaps: an outcome that has some is handed on
+    /// by `reply`, while the result is at hand that fills them.
+    fn call_with_gaps(
+        &mut self,
+        call: Call<'_, '_>,
+        reply: &mut dyn FnMut(Outcome<'_>, &mut dyn FnMut(&Parts<'_>)) -> Result<(), Fault>,
+    ) {
+        self.call(call, &mut |outcome| reply(outcome, &mut |_| {}));
+    }
 
     /// What can be called, for protocols that can list it.
     fn procedures(&self) -> &Procedures;

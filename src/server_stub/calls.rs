@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use crate::error::{Error, Result};
 use crate::message::{Call, Fault, Outcome, Packed};
 use crate::procedure::{Procedures, Registered, Stage};
-use crate::protocol::Calls;
+use crate::protocol::{Calls, Parts};
 use crate::server::Server;
 use crate::steps::Step;
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
@@ -82,19 +82,33 @@ impl Caller<'_> {
         }
     }
 
+    /// Sends an outcome whose long byte strings are not in its bytes, after those before it.
+    #[cold]
+    fn send_parts(&mut self, parts: &Parts<'_>) {
+        self.flush();
+        if self.broken.is_none() {
+            // Half a message is what a panic of the result's own code leaves behind.
+            self.broken = Some(Error::Closed { sent: true });
+            let sent = parts.send(&mut |bytes, more| {
+                self.send_rest(bytes, self.connection.send_some_of(bytes, more))
+            });
+            self.broken = sent.err();
+        }
+    }
+
     fn send_output(&self) -> Result<()> {
         match self.connection.send_some(&self.output) {
             Ok(sent) if sent == self.output.len() => Ok(()),
-            sent => self.send_rest(sent),
+            sent => self.send_rest(&self.output, sent),
         }
     }
 
     /// Sends what the operating system did not take at once.
     #[cold]
-    fn send_rest(&self, mut sent: io::Result<usize>) -> Result<()> {
+    fn send_rest(&self, mut rest: &[u8], mut sent: io::Result<usize>) -> Result<()> {
         let failed = |error: io::Error| Error::transport("sending a reply", error);
         let limits = &self.server.limits;
-        let (mut rest, mut end, mut stopping) = (&self.output[..], from_now(limits.write), false);
+        let (mut end, mut stopping) = (from_now(limits.write), false);
         loop {
             rest = &rest[sent.map_err(failed)?..];
             if rest.is_empty() {
@@ -118,13 +132,22 @@ impl Caller<'_> {
 }
 
 impl Calls for Answering<'_, '_> {
-    /// The end of step 4, steps 5 and 6, and the beginning of 7.
     fn call(
         &mut self,
         call: Call<'_, '_>,
         reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
     ) {
+        self.call_with_gaps(call, &mut |outcome, _| reply(outcome));
+    }
+
+    /// The end of step 4, steps 5 and 6, and the beginning of 7.
+    fn call_with_gaps(
+        &mut self,
+        call: Call<'_, '_>,
+        reply: &mut dyn FnMut(Outcome<'_>, &mut dyn FnMut(&Parts<'_>)) -> Result<(), Fault>,
+    ) {
         let (caller, message) = (&mut *self.caller, self.message);
+        let server = caller.server;
         if let Packed::Other(_) = call.arguments {
             // A later call of the same message waits for this one. The native wire has one call
             // to a message, and needs no clock.
@@ -135,7 +158,10 @@ impl Calls for Answering<'_, '_> {
         }
         self.called = Some(call.id);
         let waited = |limit| caller.received.is_some_and(|it| it.elapsed() >= limit);
-        let Some(procedure) = find(caller.server, &call, waited, message, reply) else { return };
+        let mut refuse = |outcome: Outcome<'_>| reply(outcome, &mut |_| {});
+        let Some(procedure) = find(caller.server, &call, waited, message, &mut refuse) else {
+            return;
+        };
         // Finished replies must not wait for a procedure that may take long. How long it takes is
         // of interest only then.
         let began = (!caller.output.is_empty()).then(Instant::now);
@@ -145,7 +171,9 @@ impl Calls for Answering<'_, '_> {
         if caller.broken.is_some() {
             return;
         }
-        run(caller.server, procedure, call, message, reply);
+        let mut reply =
+            |outcome: Outcome<'_>| reply(outcome, &mut |parts| caller.send_parts(parts));
+        run(server, procedure, call, message, &mut reply);
         if let Some(began) = began {
             procedure.took(began.elapsed());
         }

@@ -73,7 +73,17 @@ pub fn begin(out: &mut Vec<u8>, kind: u8, id: u32) -> usize {
 /// # Errors
 /// The frame is longer than `limit` bytes; it was removed from `out`.
 pub fn end(out: &mut Vec<u8>, start: usize, limit: usize) -> Result<(), ProtocolError> {
-    let length = out.len() - start - PREFIX;
+    end_with_gaps(out, start, 0, limit)
+}
+
+/// The same for a frame that still lacks so many bytes.
+pub(super) fn end_with_gaps(
+    out: &mut Vec<u8>,
+    start: usize,
+    missing: usize,
+    limit: usize,
+) -> Result<(), ProtocolError> {
+    let length = out.len() - start - PREFIX + missing;
     match u32::try_from(length) {
         Ok(short) if length <= limit => {
             BigEndian::write_u32(&mut out[start..start + PREFIX], short);

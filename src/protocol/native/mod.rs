@@ -27,7 +27,10 @@ use frame::Frame;
 pub use pack::{Packer, pack};
 pub use unpack::{Unpacker, unpack};
 
-use super::{Answer, Arrived, Calls, Finder, Framing, Message, Protocol, Request, Side, Transport};
+use super::{
+    Answer, Arrived, Calls, Finder, Framing, Gaps, Message, Parts, Protocol, Request, Side,
+    Transport,
+};
 use crate::error::ProtocolError;
 use crate::message::{Call, Fault, Outcome, Outgoing, Packed};
 use crate::value::Value;
@@ -145,11 +148,16 @@ impl Default for Native {
 
 impl Native {
     /// Appends a call's frame, whole but for its length.
-    fn pack_call(&self, call: &Outgoing<'_>, out: &mut Vec<u8>) -> Result<(), ValueError> {
+    fn pack_call(
+        &self,
+        call: &Outgoing<'_>,
+        out: &mut Vec<u8>,
+        gaps: &mut Gaps,
+    ) -> Result<(), ValueError> {
         pack::put_u32(out, call.deadline.map_or(0, milliseconds_until));
         pack::put_bytes(out, call.procedure.as_bytes())?;
         let arguments_at = out.len();
-        call.arguments.pack(&mut Packer::new(out, self.max_depth))?;
+        call.arguments.pack(&mut Packer::leaving(out, self.max_depth, gaps))?;
         match out[arguments_at] {
             tag::LIST | tag::MAP => Ok(()),
             // Rust's empty tuple is nothing; a call without arguments is an empty list.
@@ -166,18 +174,25 @@ impl Native {
     }
 
     /// Appends a reply or a fault, and nothing if that fails.
-    fn pack_outcome(&self, id: u32, outcome: Outcome<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+    fn pack_outcome(
+        &self,
+        id: u32,
+        outcome: Outcome<'_>,
+        out: &mut Vec<u8>,
+        gaps: &mut Gaps,
+    ) -> Result<(), String> {
         let kind = if outcome.is_ok() { frame::REPLY } else { frame::FAULT };
         let start = frame::begin(out, kind, id);
         let body = match outcome {
-            Ok(value) => value.pack(&mut Packer::new(out, self.max_depth)),
+            Ok(value) => value.pack(&mut Packer::leaving(out, self.max_depth, gaps)),
             Err(fault) => self.pack_fault(&fault, out),
         };
         if let Err(error) = body {
             out.truncate(start);
             return Err(error.to_string());
         }
-        frame::end(out, start, self.max_message).map_err(|error| error.to_string())
+        frame::end_with_gaps(out, start, gaps.missing(), self.max_message)
+            .map_err(|error| error.to_string())
     }
 
     fn pack_fault(&self, fault: &Fault, out: &mut Vec<u8>) -> Result<(), ValueError> {
@@ -240,7 +255,7 @@ impl Framing for Native {
 
     fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {
         // A fault that cannot be packed leaves nothing to say.
-        let _ = self.pack_outcome(0, Err(fault.clone()), out);
+        let _ = self.pack_outcome(0, Err(fault.clone()), out, &mut Gaps::default());
     }
 
     fn bye(&self, last: u32, out: &mut Vec<u8>) {
@@ -261,7 +276,7 @@ impl Protocol for Native {
         calls: &mut dyn Calls,
         answer: &mut Answer,
     ) -> Result<(), ProtocolError> {
-        let out = &mut answer.bytes;
+        let Answer { bytes: out, gaps, .. } = answer;
         let Frame { kind, id, body } = Frame::read(message.bytes)?;
         let answered = match kind {
             frame::CALL if id != 0 => true,
@@ -273,14 +288,23 @@ impl Protocol for Native {
             other => return Err(ProtocolError::UnknownKind(other)),
         };
         let start = out.len();
-        let mut reply = |outcome: Outcome<'_>| {
+        let mut sent = false;
+        let mut reply = |outcome: Outcome<'_>, send: &mut dyn FnMut(&Parts<'_>)| {
             out.truncate(start);
-            if !answered {
+            gaps.clear();
+            if !answered || sent {
                 return Ok(());
             }
-            self.pack_outcome(id, outcome, out).map_err(|why| {
+            let value = outcome.as_ref().ok().copied();
+            self.pack_outcome(id, outcome, out, gaps).map_err(|why| {
                 Fault::new(Fault::INTERNAL, format!("the result cannot be packed: {why}"))
-            })
+            })?;
+            if let Some(value) = value.filter(|_| !gaps.is_empty()) {
+                sent = true;
+                send(&Parts { bytes: &out[start..], gaps, value });
+                out.truncate(start);
+            }
+            Ok(())
         };
         match CallHead::unpack(body) {
             Ok(head) => {
@@ -291,25 +315,26 @@ impl Protocol for Native {
                     arguments: Packed::Native(&mut unpacker),
                     patience_ms: (head.deadline_ms > 0).then_some(head.deadline_ms),
                 };
-                calls.call(call, &mut reply);
+                calls.call_with_gaps(call, &mut reply);
             }
             Err(error) => {
                 // A fault of a few words has no way to be too long.
-                let _ = reply(Err(invalid(&error)));
+                let _ = reply(Err(invalid(&error)), &mut |_| {});
             }
         }
         Ok(())
     }
 
     fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String> {
-        let out = &mut request.bytes;
+        let Request { bytes: out, gaps, .. } = request;
         let kind = if call.id.is_some() { frame::CALL } else { frame::NOTIFY };
         let start = frame::begin(out, kind, call.id.unwrap_or(0));
-        if let Err(error) = self.pack_call(call, out) {
+        if let Err(error) = self.pack_call(call, out, gaps) {
             out.truncate(start);
             return Err(error.to_string());
         }
-        frame::end(out, start, self.max_message).map_err(|error| error.to_string())
+        frame::end_with_gaps(out, start, gaps.missing(), self.max_message)
+            .map_err(|error| error.to_string())
     }
 
     fn unpack(
