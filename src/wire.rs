@@ -16,9 +16,7 @@ use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Fault, Outgoing};
 use crate::pending::{Deliver, Pending, SharedSlot, Slot, deliver};
-use crate::protocol::{
-    Arrived, Finder, Framing, Gaps, Message, Pack, Parts, Protocol, Request, Side,
-};
+use crate::protocol::{Arrived, Finder, Framing, Gaps, Pack, Parts, Protocol, Request, Side};
 use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
 
@@ -333,7 +331,7 @@ impl<'a> Leading<'a> {
         match came.map_err(|error| Error::transport("receiving a reply", error))? {
             None => return Ok(()),
             Some(0) => {
-                return Err(match input.unread().len() {
+                return Err(match input.came() {
                     0 => Error::Closed { sent: true },
                     torn => ProtocolError::Torn(torn).into(),
                 });
@@ -343,12 +341,11 @@ impl<'a> Leading<'a> {
         // ANCHOR: read-once
         let news = News { wire, own: *own };
         while !input.unread().is_empty()
-            && let Some(message) = finder.find(input.unread())?
+            && let Some(place) = input.find(&mut **finder, !wire.steps.are_watched())?
         {
-            let bytes = &input.unread()[message.clone()];
-            wire.protocol
-                .unpack(Message::new(bytes), &mut |arrived| news.deliver(arrived, bytes))?;
-            input.consume(message.end);
+            let message = input.message(&place);
+            wire.protocol.unpack(message, &mut |arrived| news.deliver(arrived, message.bytes))?;
+            input.consume(place.end);
         }
         // ANCHOR_END: read-once
         Ok(())

@@ -42,6 +42,7 @@ mod pull;
 mod special;
 
 mod gaps;
+mod tail;
 
 use std::ops::Range;
 
@@ -54,6 +55,7 @@ use crate::procedure::Procedures;
 pub use gaps::{Gaps, Parts};
 #[cfg(any(feature = "hprose", feature = "xml-rpc"))]
 pub use special::{DateTime, Guid};
+pub use tail::Tail;
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +79,13 @@ pub trait Finder: Send {
     /// # Errors
     /// The framing is lost: nothing after this can be understood.
     fn find(&mut self, buffered: &[u8]) -> Result<Option<Range<usize>>, ProtocolError>;
+
+    /// For a message that stands at the front and has only begun: if it ends with a long byte
+    /// string whose content has begun, the place that the content will have. It then comes into
+    /// memory of its own, and is the [`tail`](Message::tail) of a message that lacks it.
+    fn tail(&mut self, _buffered: &[u8]) -> Option<Range<usize>> {
+        None
+    }
 }
 
 /// How a protocol's messages cross.
@@ -114,6 +123,8 @@ pub trait Framing {
 pub struct Message<'a> {
     /// The message: a piece of the stream, or the body of a request or a response.
     pub bytes: &'a [u8],
+    /// The content of the byte string with which it ends, if that is not in its bytes.
+    pub tail: Option<&'a Tail>,
     /// What stood before the body; `None` in a stream.
     #[cfg(feature = "http")]
     pub head: Option<Head<'a>>,
@@ -124,6 +135,7 @@ impl<'a> Message<'a> {
     pub fn new(bytes: &'a [u8]) -> Message<'a> {
         Message {
             bytes,
+            tail: None,
             #[cfg(feature = "http")]
             head: None,
         }

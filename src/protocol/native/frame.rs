@@ -11,9 +11,10 @@ use std::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
 
-use super::unpack::take_u32;
+use super::CallHead;
+use super::unpack::{broken_bytes, take_u32};
 use crate::error::ProtocolError;
-use crate::protocol::Finder;
+use crate::protocol::{Finder, Gaps};
 
 /// What a client sends first: the wire's name and version 1.
 pub const GREETING: [u8; 4] = *b"9ST\x01";
@@ -101,13 +102,15 @@ pub(super) fn end_with_gaps(
 pub struct FrameFinder {
     greeting: bool,
     limit: usize,
+    /// How much of a frame must have come before it is looked through again.
+    look_at: usize,
 }
 
 impl FrameFinder {
     /// A finder that allows frames of up to `limit` bytes after the length, and expects the
     /// client's greeting first if `greeting` says so.
     pub fn new(greeting: bool, limit: usize) -> FrameFinder {
-        FrameFinder { greeting, limit }
+        FrameFinder { greeting, limit, look_at: 0 }
     }
 }
 
@@ -141,8 +144,26 @@ impl Finder for FrameFinder {
         if rest.len() < length {
             return Ok(None);
         }
-        self.greeting = false;
+        (self.greeting, self.look_at) = (false, 0);
         Ok(Some(start..start + PREFIX + length))
         // ANCHOR_END: find
+    }
+
+    /// A frame is looked through again only when twice as much has come.
+    fn tail(&mut self, begun: &[u8]) -> Option<Range<usize>> {
+        if self.greeting || begun.len() < self.look_at {
+            return None;
+        }
+        self.look_at = 2 * begun.len();
+        let frame = Frame::read(begun).ok()?;
+        let value = match frame.kind {
+            CALL | NOTIFY => CallHead::unpack(frame.body).ok()?.arguments,
+            REPLY => frame.body,
+            _ => return None,
+        };
+        let (came, length) = broken_bytes(value)?;
+        let start = begun.len() - came.len();
+        let ends_frame = start + length == PREFIX + BigEndian::read_u32(begun) as usize;
+        (ends_frame && length >= Gaps::LONG).then_some(start..start + length)
     }
 }

@@ -308,7 +308,8 @@ impl Protocol for Native {
         };
         match CallHead::unpack(body) {
             Ok(head) => {
-                let mut unpacker = Unpacker::new(head.arguments, self.max_depth);
+                let mut unpacker =
+                    Unpacker::with_tail(head.arguments, self.max_depth, message.tail);
                 let call = Call {
                     id,
                     procedure: head.procedure,
@@ -345,7 +346,7 @@ impl Protocol for Native {
         let Frame { kind, id, body } = Frame::read(message.bytes)?;
         match kind {
             frame::REPLY => {
-                let mut unpacker = Unpacker::new(body, self.max_depth);
+                let mut unpacker = Unpacker::with_tail(body, self.max_depth, message.tail);
                 deliver(Arrived::Outcome { id, outcome: Ok(Packed::Native(&mut unpacker)) });
             }
             frame::FAULT => {
