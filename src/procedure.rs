@@ -16,7 +16,8 @@ use serde::forward_to_deserialize_any;
 use serde::ser::Serialize;
 
 use crate::idl::{Type, Types};
-use crate::message::{Fault, Outcome, Packed};
+use crate::message::{Fault, Packed};
+pub use crate::server_stub::Teller;
 
 /// The procedures that a server offers, by name.
 ///
@@ -197,9 +198,9 @@ impl Registered {
     const PROBATION: i32 = 16;
 
     /// Steps 5 and 6, with the arguments unpacked before.
-    pub(crate) fn invoke(&self, arguments: Packed<'_, '_>, tell: &mut dyn FnMut(Stage<'_>)) {
-        if let Err(why) = self.procedure.invoke(arguments, tell) {
-            tell(Stage::Unfit(self.unfit(&why)));
+    pub(crate) fn invoke(&self, arguments: Packed<'_, '_>, teller: &mut Teller<'_>) {
+        if let Err(why) = self.procedure.invoke(arguments, teller) {
+            teller.unfit(self.unfit(&why));
         }
     }
 
@@ -225,28 +226,14 @@ impl Registered {
     }
 }
 
-/// How far an invocation has come.
-pub(crate) enum Stage<'a> {
-    /// The arguments do not fit; the procedure does not run.
-    Unfit(Fault),
-    /// The arguments are unpacked; the procedure is about to run.
-    Unpacked,
-    /// The procedure returned.
-    Returned(Outcome<'a>),
-}
-
 /// A procedure whose types are hidden behind packed arguments.
 trait Procedure: Send + Sync {
     /// What its arguments are made of.
     fn argument_types(&self, types: &mut Types) -> Vec<Type>;
 
-    /// Tells [`Stage::Unpacked`], runs, tells [`Stage::Returned`]. Fails, without running, if the
-    /// arguments do not fit.
-    fn invoke(
-        &self,
-        arguments: Packed<'_, '_>,
-        tell: &mut dyn FnMut(Stage<'_>),
-    ) -> Result<(), String>;
+    /// Tells that the arguments are unpacked, runs, tells what it returned. Fails, without running,
+    /// if the arguments do not fit.
+    fn invoke(&self, arguments: Packed<'_, '_>, teller: &mut Teller<'_>) -> Result<(), String>;
 }
 
 struct Typed<H, Marker> {
@@ -260,12 +247,8 @@ impl<Marker, H: Handler<Marker>> Procedure for Typed<H, Marker> {
         H::argument_types(types)
     }
 
-    fn invoke(
-        &self,
-        arguments: Packed<'_, '_>,
-        tell: &mut dyn FnMut(Stage<'_>),
-    ) -> Result<(), String> {
-        self.handler.handle(self.names, arguments, Teller(tell))
+    fn invoke(&self, arguments: Packed<'_, '_>, teller: &mut Teller<'_>) -> Result<(), String> {
+        self.handler.handle(self.names, arguments, teller)
     }
 }
 
@@ -284,20 +267,13 @@ where
         vec![types.of::<T>()]
     }
 
-    fn invoke(
-        &self,
-        arguments: Packed<'_, '_>,
-        tell: &mut dyn FnMut(Stage<'_>),
-    ) -> Result<(), String> {
+    fn invoke(&self, arguments: Packed<'_, '_>, teller: &mut Teller<'_>) -> Result<(), String> {
         let arguments: T = arguments.unpack()?;
-        tell(Stage::Unpacked);
-        (self.handler)(arguments).give(Teller(tell));
+        teller.unpacked();
+        (self.handler)(arguments).give(teller);
         Ok(())
     }
 }
-
-/// Where a handler reports to.
-pub struct Teller<'a>(&'a mut dyn FnMut(Stage<'_>));
 
 /// A closure of up to eight arguments that can be a procedure.
 ///
@@ -327,7 +303,7 @@ pub trait Handler<Marker>: Send + Sync + 'static {
         &self,
         names: &'static [&'static str],
         arguments: Packed<'_, '_>,
-        teller: Teller<'_>,
+        teller: &mut Teller<'_>,
     ) -> Result<(), String>;
 }
 
@@ -341,7 +317,7 @@ pub trait Returns<Marker> {
     fn type_name() -> String;
 
     /// Reports the outcome.
-    fn give(self, teller: Teller<'_>);
+    fn give(self, teller: &mut Teller<'_>);
 }
 
 /// Marks closures that return a value.
@@ -355,8 +331,8 @@ impl<T: Serialize> Returns<Plain> for T {
         short_type_name::<T>()
     }
 
-    fn give(self, teller: Teller<'_>) {
-        teller.0(Stage::Returned(Ok(&self)));
+    fn give(self, teller: &mut Teller<'_>) {
+        teller.returned(Ok(&self));
     }
 }
 
@@ -365,10 +341,10 @@ impl<T: Serialize, E: Into<Fault>> Returns<Fallible> for Result<T, E> {
         short_type_name::<T>()
     }
 
-    fn give(self, teller: Teller<'_>) {
+    fn give(self, teller: &mut Teller<'_>) {
         match self {
-            Ok(value) => teller.0(Stage::Returned(Ok(&value))),
-            Err(error) => teller.0(Stage::Returned(Err(error.into()))),
+            Ok(value) => teller.returned(Ok(&value)),
+            Err(error) => teller.returned(Err(error.into())),
         }
     }
 }
@@ -497,11 +473,11 @@ macro_rules! handlers {
                 &self,
                 names: &'static [&'static str],
                 arguments: Packed<'_, '_>,
-                teller: Teller<'_>,
+                teller: &mut Teller<'_>,
             ) -> Result<(), String> {
                 let visitor = ArgumentsVisitor { names, count: $count, tuple: PhantomData };
                 let ($($value,)*): ($($T,)*) = arguments.unpack_seed(visitor)?;
-                teller.0(Stage::Unpacked);
+                teller.unpacked();
                 self($($value),*).give(teller);
                 Ok(())
             }

@@ -341,7 +341,7 @@ impl<'a> Leading<'a> {
         // ANCHOR: read-once
         let news = News { wire, own: *own };
         while !input.unread().is_empty()
-            && let Some(place) = input.find(&mut **finder, !wire.steps.are_watched())?
+            && let Some(place) = input.find(&mut **finder, &wire.steps)?
         {
             let message = input.message(&place);
             wire.protocol.unpack(message, &mut |arrived| news.deliver(arrived, message.bytes))?;

@@ -16,6 +16,8 @@ pub struct Gaps {
     allowed: bool,
     /// Where in the bytes something is missing, and how much.
     gaps: Vec<(usize, usize)>,
+    /// How much is missing in all.
+    missing: usize,
 }
 
 impl Gaps {
@@ -24,28 +26,32 @@ impl Gaps {
 
     /// No gaps yet. Gaps may be left if `allowed` says so: if the message is sent as [`Parts`].
     pub(crate) fn new(allowed: bool) -> Gaps {
-        Gaps { allowed, gaps: Vec::new() }
+        Gaps { allowed, ..Gaps::default() }
     }
 
     /// Leaves a gap for this content at the end of `out`, or appends it if that is not allowed.
     pub(crate) fn leave(&mut self, out: &mut Vec<u8>, content: &[u8]) {
         match self.allowed {
-            true => self.gaps.push((out.len(), content.len())),
+            true => {
+                self.gaps.push((out.len(), content.len()));
+                self.missing += content.len();
+            }
             false => out.extend_from_slice(content),
         }
     }
 
     /// How many bytes are missing.
     pub(crate) fn missing(&self) -> usize {
-        self.gaps.iter().map(|(_, length)| length).sum()
+        self.missing
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.gaps.is_empty()
+        self.missing == 0
     }
 
     pub(crate) fn clear(&mut self) {
         self.gaps.clear();
+        self.missing = 0;
     }
 }
 

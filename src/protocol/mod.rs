@@ -170,6 +170,10 @@ pub struct Request {
     pub headers: HeaderMap,
 }
 
+/// Packs an outcome. One with gaps it hands on, while the result is at hand that fills them.
+pub type Reply<'r> =
+    dyn FnMut(Outcome<'_>, &mut dyn FnMut(&Parts<'_>)) -> Result<(), Fault> + 'r;
+
 /// What a protocol calls back for each call in a message: steps 5 and 6.
 pub trait Calls {
     /// Executes one call and hands its outcome to `reply`.
@@ -179,12 +183,11 @@ pub trait Calls {
     /// the outcome cannot be packed.
     fn call(&mut self, call: Call<'_, '_>, reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>);
 
-    /// [`call`](Calls::call) for a protocol that leaves gaps: an outcome that has some is handed on
-    /// by `reply`, while the result is at hand that fills them.
+    /// [`call`](Calls::call) for a protocol that leaves gaps.
     fn call_with_gaps(
         &mut self,
         call: Call<'_, '_>,
-        reply: &mut dyn FnMut(Outcome<'_>, &mut dyn FnMut(&Parts<'_>)) -> Result<(), Fault>,
+        reply: &mut Reply<'_>,
     ) {
         self.call(call, &mut |outcome| reply(outcome, &mut |_| {}));
     }

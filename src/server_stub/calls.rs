@@ -10,10 +10,10 @@ use rustix::event::PollFlags;
 
 use crate::error::{Error, Result};
 use crate::message::{Call, Fault, Outcome, Packed};
-use crate::procedure::{Procedures, Registered, Stage};
-use crate::protocol::{Calls, Parts};
+use crate::procedure::{Procedures, Registered};
+use crate::protocol::{Calls, Parts, Reply};
 use crate::server::Server;
-use crate::steps::Step;
+use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 
 /// What a call needs besides the message: a part of the stub of its own, because the protocol
@@ -144,7 +144,7 @@ impl Calls for Answering<'_, '_> {
     fn call_with_gaps(
         &mut self,
         call: Call<'_, '_>,
-        reply: &mut dyn FnMut(Outcome<'_>, &mut dyn FnMut(&Parts<'_>)) -> Result<(), Fault>,
+        reply: &mut Reply<'_>,
     ) {
         let (caller, message) = (&mut *self.caller, self.message);
         let server = caller.server;
@@ -158,10 +158,7 @@ impl Calls for Answering<'_, '_> {
         }
         self.called = Some(call.id);
         let waited = |limit| caller.received.is_some_and(|it| it.elapsed() >= limit);
-        let mut refuse = |outcome: Outcome<'_>| reply(outcome, &mut |_| {});
-        let Some(procedure) = find(caller.server, &call, waited, message, &mut refuse) else {
-            return;
-        };
+        let Some(procedure) = find(server, &call, waited, message, reply) else { return };
         // Finished replies must not wait for a procedure that may take long. How long it takes is
         // of interest only then.
         let began = (!caller.output.is_empty()).then(Instant::now);
@@ -171,9 +168,7 @@ impl Calls for Answering<'_, '_> {
         if caller.broken.is_some() {
             return;
         }
-        let mut reply =
-            |outcome: Outcome<'_>| reply(outcome, &mut |parts| caller.send_parts(parts));
-        run(server, procedure, call, message, &mut reply);
+        run(server, procedure, call, message, reply, &mut |parts| caller.send_parts(parts));
         if let Some(began) = began {
             procedure.took(began.elapsed());
         }
@@ -190,7 +185,7 @@ pub(super) fn find<'a>(
     call: &Call<'_, '_>,
     waited: impl FnOnce(Duration) -> bool,
     message: &[u8],
-    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+    reply: &mut Reply<'_>,
 ) -> Option<&'a Registered> {
     let (name, id) = (call.procedure, call.id);
     // ANCHOR: lookup
@@ -208,60 +203,69 @@ pub(super) fn find<'a>(
     Some(procedure)
 }
 
-/// Answers with a fault. What a fault needs would be part of the stack frame of every call if it
-/// stood there, and a thread's stack is what a busy server touches most.
-#[cold]
-#[inline(never)]
-fn refuse(
-    name: &str,
-    fault: impl FnOnce(&str) -> Fault,
-    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
-) {
-    let _ = reply(Err(fault(name)));
-}
-
 /// Runs a procedure.
 pub(super) fn run(
     server: &Server,
     procedure: &Registered,
     call: Call<'_, '_>,
     message: &[u8],
-    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+    reply: &mut Reply<'_>,
+    send: &mut dyn FnMut(&Parts<'_>),
 ) {
-    let (name, id, steps) = (call.procedure, call.id, &server.steps);
+    let Call { id, procedure: name, arguments, .. } = call;
+    let mut teller = Teller { name, id, message, steps: &server.steps, reply, send };
     // ANCHOR: catch
-    let run = AssertUnwindSafe(|| {
-        procedure.invoke(call.arguments, &mut |stage| match stage {
-            Stage::Unfit(fault) => {
-                steps.tell(Step::Unpack, name, id, message);
-                finish(name, Err(fault), reply);
-            }
-            Stage::Unpacked => {
-                steps.tell(Step::Unpack, name, id, message);
-                steps.tell(Step::Invoke, name, id, &[]);
-            }
-            Stage::Returned(outcome) => {
-                steps.tell(Step::Run, name, id, &[]);
-                finish(name, outcome, reply);
-            }
-        });
-    });
+    let run = AssertUnwindSafe(|| procedure.invoke(arguments, &mut teller));
     if let Err(panic) = catch_unwind(run) {
         refuse(name, |name| panicked(name, &*panic), reply);
     }
     // ANCHOR_END: catch
 }
 
-/// Hands an outcome to the protocol.
-fn finish(
-    name: &str,
-    outcome: Outcome<'_>,
-    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
-) {
-    if let Err(fault) = reply(outcome) {
-        // A fault of a few words can be packed by every protocol.
-        refuse(name, |name| unsendable(name, fault), reply);
+/// Where a procedure tells how far it has come: the end of step 4, steps 5 and 6, and what is
+/// packed in 7.
+pub struct Teller<'a> {
+    name: &'a str,
+    id: u32,
+    message: &'a [u8],
+    steps: &'a Steps,
+    reply: &'a mut Reply<'a>,
+    send: &'a mut dyn FnMut(&Parts<'_>),
+}
+
+impl Teller<'_> {
+    /// The arguments do not fit; the procedure does not run.
+    pub(crate) fn unfit(&mut self, fault: Fault) {
+        self.steps.tell(Step::Unpack, self.name, self.id, self.message);
+        refuse(self.name, |_| fault, self.reply);
     }
+
+    /// The arguments are unpacked; the procedure is about to run.
+    pub(crate) fn unpacked(&self) {
+        self.steps.tell(Step::Unpack, self.name, self.id, self.message);
+        self.steps.tell(Step::Invoke, self.name, self.id, &[]);
+    }
+
+    /// The procedure returned.
+    pub(crate) fn returned(&mut self, outcome: Outcome<'_>) {
+        self.steps.tell(Step::Run, self.name, self.id, &[]);
+        if let Err(fault) = (self.reply)(outcome, self.send) {
+            refuse(self.name, |name| unsendable(name, fault), self.reply);
+        }
+    }
+}
+
+/// Answers with a fault, which every protocol can pack if it has a few words. What a fault needs
+/// would be part of the stack frame of every call if it stood there, and a thread's stack is what a
+/// busy server touches most.
+#[cold]
+#[inline(never)]
+fn refuse(
+    name: &str,
+    fault: impl FnOnce(&str) -> Fault,
+    reply: &mut Reply<'_>,
+) {
+    let _ = reply(Err(fault(name)), &mut |_| {});
 }
 
 fn unsendable(name: &str, fault: Fault) -> Fault {

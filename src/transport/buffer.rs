@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::Connection;
 use crate::error::ProtocolError;
 use crate::protocol::{Finder, Message, Tail};
+use crate::steps::Steps;
 
 /// Half a message stays here until the rest of it comes, whatever happens in between.
 ///
@@ -22,7 +23,7 @@ pub(crate) struct ReadBuffer {
 
 impl ReadBuffer {
     /// The room that every read has at least.
-    pub(crate) const LEAST_ROOM: usize = 4 * 1024;
+    pub(crate) const LEAST_ROOM: usize = 1024;
     /// Beyond this only an unfinished message is a reason to grow.
     const ENOUGH: usize = 64 * 1024;
     /// A piece up to this length is quickly copied.
@@ -41,14 +42,14 @@ impl ReadBuffer {
         self.unread().len() + self.tail.as_ref().map_or(0, |tail| tail.0.len())
     }
 
-    /// Looks for the first whole message. Its end may stand apart if `apart` says so.
+    /// Looks for the first whole message. Its end may stand apart unless somebody watches it.
     pub(crate) fn find(
         &mut self,
         finder: &mut dyn Finder,
-        apart: bool,
+        steps: &Steps,
     ) -> Result<Option<Range<usize>>, ProtocolError> {
         match finder.find(self.unread())? {
-            None if apart => Ok(self.find_apart(finder)),
+            None => Ok(self.find_apart(finder, steps)),
             found => Ok(found),
         }
     }
@@ -61,7 +62,9 @@ impl ReadBuffer {
 
     /// Forgets the first `count` unread bytes.
     pub(crate) fn consume(&mut self, count: usize) {
-        self.tail = None;
+        if self.tail.is_some() {
+            self.tail = None;
+        }
         self.consumed += count;
         if self.consumed == self.bytes.len() {
             self.bytes.clear();
@@ -103,8 +106,11 @@ impl ReadBuffer {
 
     /// Lets the end of a message stand apart, and finds the message once that has come.
     #[cold]
-    fn find_apart(&mut self, finder: &mut dyn Finder) -> Option<Range<usize>> {
+    fn find_apart(&mut self, finder: &mut dyn Finder, steps: &Steps) -> Option<Range<usize>> {
         if self.tail.is_none() {
+            if steps.are_watched() {
+                return None;
+            }
             let place = finder.tail(self.unread())?;
             let content = self.bytes.split_off(self.consumed + place.start);
             self.tail = Some(Box::new((Tail::new(content), place.len())));

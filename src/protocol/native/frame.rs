@@ -11,13 +11,14 @@ use std::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
 
-use super::CallHead;
-use super::unpack::{broken_bytes, take_u32};
+use super::ValueError;
+use super::unpack::{broken_bytes, take_bytes, take_u32};
 use crate::error::ProtocolError;
 use crate::protocol::{Finder, Gaps};
 
 /// What a client sends first: the wire's name and version 1.
-pub const GREETING: [u8; 4] = *b"9ST\x01";
+pub const GREETING: [u8; 4] = [b'9', b'S', b'T', VERSION];
+const VERSION: u8 = 1;
 
 /// Frame kind: a call.
 pub const CALL: u8 = b'C';
@@ -34,6 +35,9 @@ pub const BYE: u8 = b'B';
 const PREFIX: usize = 4;
 /// The bytes of `kind` and `id`, which every frame has.
 const HEADER: usize = 5;
+
+/// The bytes of most frames, or more.
+const SHORT: usize = 64;
 
 /// One frame, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,8 @@ impl<'a> Frame<'a> {
 // ANCHOR: begin-end
 /// Writes a frame's head and returns where the frame began, for [`end`].
 pub fn begin(out: &mut Vec<u8>, kind: u8, id: u32) -> usize {
+    // Most frames are short, and one allocation holds them.
+    out.reserve(SHORT);
     let start = out.len();
     let mut head = [0; PREFIX + HEADER];
     head[4] = kind;
@@ -118,18 +124,18 @@ impl Finder for FrameFinder {
     fn find(&mut self, buffered: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
         let mut rest = buffered;
         if self.greeting {
-            let came = &buffered[..buffered.len().min(GREETING.len())];
-            let name = came.len().min(3);
-            if came[..name] != GREETING[..name] {
-                return Err(ProtocolError::WrongMagic(came.to_vec()));
+            match *buffered {
+                [b'9', b'S', b'T', VERSION, ref after @ ..] => rest = after,
+                [b'9', b'S', b'T', version, ..] => {
+                    return Err(ProtocolError::UnknownVersion(version));
+                }
+                _ if GREETING.starts_with(buffered) => return Ok(None),
+                _ => {
+                    return Err(ProtocolError::WrongMagic(
+                        buffered.iter().take(4).copied().collect(),
+                    ));
+                }
             }
-            let Some((greeting, after)) = buffered.split_at_checked(GREETING.len()) else {
-                return Ok(None);
-            };
-            if greeting[3] != GREETING[3] {
-                return Err(ProtocolError::UnknownVersion(greeting[3]));
-            }
-            rest = after;
         }
         // ANCHOR: find
         let start = buffered.len() - rest.len();
@@ -157,7 +163,7 @@ impl Finder for FrameFinder {
         self.look_at = 2 * begun.len();
         let frame = Frame::read(begun).ok()?;
         let value = match frame.kind {
-            CALL | NOTIFY => CallHead::unpack(frame.body).ok()?.arguments,
+            CALL | NOTIFY => arguments(frame.body).ok()?,
             REPLY => frame.body,
             _ => return None,
         };
@@ -166,4 +172,11 @@ impl Finder for FrameFinder {
         let ends_frame = start + length == PREFIX + BigEndian::read_u32(begun) as usize;
         (ends_frame && length >= Gaps::LONG).then_some(start..start + length)
     }
+}
+
+/// What follows the deadline and the procedure's name.
+fn arguments(mut call: &[u8]) -> Result<&[u8], ValueError> {
+    take_u32(&mut call)?;
+    take_bytes(&mut call)?;
+    Ok(call)
 }

@@ -278,7 +278,7 @@ impl Protocol for Native {
     ) -> Result<(), ProtocolError> {
         let Answer { bytes: out, gaps, .. } = answer;
         let Frame { kind, id, body } = Frame::read(message.bytes)?;
-        let answered = match kind {
+        let mut answered = match kind {
             frame::CALL if id != 0 => true,
             frame::NOTIFY if id == 0 => false,
             frame::CALL | frame::NOTIFY => return Err(ProtocolError::BadId(id)),
@@ -288,11 +288,10 @@ impl Protocol for Native {
             other => return Err(ProtocolError::UnknownKind(other)),
         };
         let start = out.len();
-        let mut sent = false;
         let mut reply = |outcome: Outcome<'_>, send: &mut dyn FnMut(&Parts<'_>)| {
             out.truncate(start);
             gaps.clear();
-            if !answered || sent {
+            if !answered {
                 return Ok(());
             }
             let value = outcome.as_ref().ok().copied();
@@ -300,7 +299,7 @@ impl Protocol for Native {
                 Fault::new(Fault::INTERNAL, format!("the result cannot be packed: {why}"))
             })?;
             if let Some(value) = value.filter(|_| !gaps.is_empty()) {
-                sent = true;
+                answered = false;
                 send(&Parts { bytes: &out[start..], gaps, value });
                 out.truncate(start);
             }
