@@ -171,8 +171,7 @@ pub struct Request {
 }
 
 /// Packs an outcome. One with gaps it hands on, while the result is at hand that fills them.
-pub type Reply<'r> =
-    dyn FnMut(Outcome<'_>, &mut dyn FnMut(&Parts<'_>)) -> Result<(), Fault> + 'r;
+pub type Reply<'r> = dyn FnMut(Outcome<'_>, &mut dyn FnMut(&Parts<'_>)) -> Result<(), Fault> + 'r;
 
 /// What a protocol calls back for each call in a message: steps 5 and 6.
 pub trait Calls {
@@ -184,11 +183,7 @@ pub trait Calls {
     fn call(&mut self, call: Call<'_, '_>, reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>);
 
     /// [`call`](Calls::call) for a protocol that leaves gaps.
-    fn call_with_gaps(
-        &mut self,
-        call: Call<'_, '_>,
-        reply: &mut Reply<'_>,
-    ) {
+    fn call_with_gaps(&mut self, call: Call<'_, '_>, reply: &mut Reply<'_>) {
         self.call(call, &mut |outcome| reply(outcome, &mut |_| {}));
     }
 

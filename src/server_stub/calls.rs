@@ -141,11 +141,7 @@ impl Calls for Answering<'_, '_> {
     }
 
     /// The end of step 4, steps 5 and 6, and the beginning of 7.
-    fn call_with_gaps(
-        &mut self,
-        call: Call<'_, '_>,
-        reply: &mut Reply<'_>,
-    ) {
+    fn call_with_gaps(&mut self, call: Call<'_, '_>, reply: &mut Reply<'_>) {
         let (caller, message) = (&mut *self.caller, self.message);
         let server = caller.server;
         if let Packed::Other(_) = call.arguments {
@@ -260,11 +256,7 @@ impl Teller<'_> {
 /// busy server touches most.
 #[cold]
 #[inline(never)]
-fn refuse(
-    name: &str,
-    fault: impl FnOnce(&str) -> Fault,
-    reply: &mut Reply<'_>,
-) {
+fn refuse(name: &str, fault: impl FnOnce(&str) -> Fault, reply: &mut Reply<'_>) {
     let _ = reply(Err(fault(name)), &mut |_| {});
 }
 

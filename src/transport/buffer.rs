@@ -63,7 +63,7 @@ impl ReadBuffer {
     /// Forgets the first `count` unread bytes.
     pub(crate) fn consume(&mut self, count: usize) {
         if self.tail.is_some() {
-            self.tail = None;
+            self.drop_tail();
         }
         self.consumed += count;
         if self.consumed == self.bytes.len() {
@@ -102,6 +102,11 @@ impl ReadBuffer {
         if self.unread().is_empty() && self.bytes.capacity() > Self::KEPT {
             *self = ReadBuffer::default();
         }
+    }
+
+    #[cold]
+    fn drop_tail(&mut self) {
+        self.tail = None;
     }
 
     /// Lets the end of a message stand apart, and finds the message once that has come.

@@ -173,26 +173,55 @@ impl Native {
         }
     }
 
-    /// Appends a reply or a fault, and nothing if that fails.
+    /// Appends a reply or a fault, and nothing if that fails. A reply with gaps is sent instead,
+    /// and leaves its gaps behind.
     fn pack_outcome(
         &self,
         id: u32,
         outcome: Outcome<'_>,
         out: &mut Vec<u8>,
         gaps: &mut Gaps,
+        send: &mut dyn FnMut(&Parts<'_>),
     ) -> Result<(), String> {
         let kind = if outcome.is_ok() { frame::REPLY } else { frame::FAULT };
         let start = frame::begin(out, kind, id);
         let body = match outcome {
-            Ok(value) => value.pack(&mut Packer::leaving(out, self.max_depth, gaps)),
+            Ok(value) => {
+                let packed = value.pack(&mut Packer::leaving(out, self.max_depth, gaps));
+                if !gaps.is_empty() {
+                    return self.end_with_gaps(packed, start, out, gaps).map(|()| {
+                        send(&Parts { bytes: &out[start..], gaps, value });
+                        out.truncate(start);
+                    });
+                }
+                packed
+            }
             Err(fault) => self.pack_fault(&fault, out),
         };
         if let Err(error) = body {
             out.truncate(start);
             return Err(error.to_string());
         }
-        frame::end_with_gaps(out, start, gaps.missing(), self.max_message)
-            .map_err(|error| error.to_string())
+        frame::end(out, start, self.max_message).map_err(|error| error.to_string())
+    }
+
+    /// Ends a frame that leaves gaps; if that fails, there is none.
+    #[cold]
+    fn end_with_gaps(
+        &self,
+        packed: Result<(), ValueError>,
+        start: usize,
+        out: &mut Vec<u8>,
+        gaps: &mut Gaps,
+    ) -> Result<(), String> {
+        let ended = packed.map_err(|error| error.to_string()).and_then(|()| {
+            frame::end_with_gaps(out, start, gaps.missing(), self.max_message)
+                .map_err(|error| error.to_string())
+        });
+        ended.inspect_err(|_| {
+            out.truncate(start);
+            gaps.clear();
+        })
     }
 
     fn pack_fault(&self, fault: &Fault, out: &mut Vec<u8>) -> Result<(), ValueError> {
@@ -255,7 +284,7 @@ impl Framing for Native {
 
     fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {
         // A fault that cannot be packed leaves nothing to say.
-        let _ = self.pack_outcome(0, Err(fault.clone()), out, &mut Gaps::default());
+        let _ = self.pack_outcome(0, Err(fault.clone()), out, &mut Gaps::default(), &mut |_| {});
     }
 
     fn bye(&self, last: u32, out: &mut Vec<u8>) {
@@ -277,8 +306,9 @@ impl Protocol for Native {
         answer: &mut Answer,
     ) -> Result<(), ProtocolError> {
         let Answer { bytes: out, gaps, .. } = answer;
+        gaps.clear();
         let Frame { kind, id, body } = Frame::read(message.bytes)?;
-        let mut answered = match kind {
+        let answered = match kind {
             frame::CALL if id != 0 => true,
             frame::NOTIFY if id == 0 => false,
             frame::CALL | frame::NOTIFY => return Err(ProtocolError::BadId(id)),
@@ -290,20 +320,13 @@ impl Protocol for Native {
         let start = out.len();
         let mut reply = |outcome: Outcome<'_>, send: &mut dyn FnMut(&Parts<'_>)| {
             out.truncate(start);
-            gaps.clear();
-            if !answered {
+            // An outcome that left gaps is sent already.
+            if !answered || !gaps.is_empty() {
                 return Ok(());
             }
-            let value = outcome.as_ref().ok().copied();
-            self.pack_outcome(id, outcome, out, gaps).map_err(|why| {
+            self.pack_outcome(id, outcome, out, gaps, send).map_err(|why| {
                 Fault::new(Fault::INTERNAL, format!("the result cannot be packed: {why}"))
-            })?;
-            if let Some(value) = value.filter(|_| !gaps.is_empty()) {
-                answered = false;
-                send(&Parts { bytes: &out[start..], gaps, value });
-                out.truncate(start);
-            }
-            Ok(())
+            })
         };
         match CallHead::unpack(body) {
             Ok(head) => {
@@ -329,12 +352,15 @@ impl Protocol for Native {
         let Request { bytes: out, gaps, .. } = request;
         let kind = if call.id.is_some() { frame::CALL } else { frame::NOTIFY };
         let start = frame::begin(out, kind, call.id.unwrap_or(0));
-        if let Err(error) = self.pack_call(call, out, gaps) {
+        let packed = self.pack_call(call, out, gaps);
+        if !gaps.is_empty() {
+            return self.end_with_gaps(packed, start, out, gaps);
+        }
+        if let Err(error) = packed {
             out.truncate(start);
             return Err(error.to_string());
         }
-        frame::end_with_gaps(out, start, gaps.missing(), self.max_message)
-            .map_err(|error| error.to_string())
+        frame::end(out, start, self.max_message).map_err(|error| error.to_string())
     }
 
     fn unpack(
