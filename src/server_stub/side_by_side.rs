@@ -87,6 +87,8 @@ enum Then {
     GiveBackMemory,
     GiveUpOldest,
     GiveUpSending,
+    /// The time to drain is over.
+    End,
 }
 
 impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
@@ -97,7 +99,8 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
         loop {
             self.answer_calls()?;
             let leaving = self.ended || self.stopping.is_some();
-            if self.http2.is_finished() || (leaving && !self.http2.is_busy()) {
+            let late = self.stopping.is_some_and(|end| end <= Instant::now());
+            if self.http2.is_finished() || late || (leaving && !self.http2.is_busy()) {
                 break;
             }
             self.wait()?;
@@ -112,13 +115,18 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
         while let Some(mut done) = self.helpers.as_mut().and_then(Helpers::done) {
             self.http2.answer(self.http, done.exchange, done.answered, &mut done.answer);
         }
-        while self.http2.unsent() < SideBySide::FULL
-            && let Some(exchange) = self.http2.next()
-        {
-            (self.first, self.quiet) = (None, None);
-            self.call(exchange);
+        loop {
+            while self.http2.unsent() < SideBySide::FULL
+                && let Some(exchange) = self.http2.next()
+            {
+                (self.first, self.quiet) = (None, None);
+                self.call(exchange);
+            }
+            self.http2.work(self.http, &mut self.caller.output)?;
+            if self.http2.unsent() >= SideBySide::FULL || !self.http2.has_next() {
+                break;
+            }
         }
-        self.http2.work(self.http, &mut self.caller.output)?;
         if self.ended {
             self.http2.end();
         }
@@ -220,7 +228,7 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
     fn next_end(&mut self) -> Option<(Instant, Then)> {
         let limits = &self.caller.server.limits;
         if self.stopping.is_some() || self.ended {
-            return self.stopping.map(|end| (end, Then::GiveUpSending));
+            return self.stopping.map(|end| (end, Then::End));
         }
         let unsent = self.http2.unsent();
         self.blocked = self.blocked.filter(|(_, before)| *before == unsent);
@@ -248,6 +256,7 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
         let limits = &self.caller.server.limits;
         match then {
             Then::Leave => self.stop(),
+            Then::End => {}
             Then::GiveUpOldest => self.http2.too_slow(&ProtocolError::TooSlow(limits.message)),
             Then::GiveUpSending => {
                 let late = io::Error::from(ErrorKind::TimedOut);

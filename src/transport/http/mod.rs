@@ -146,15 +146,17 @@ impl Driver {
         Driver { waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
-    /// For whoever polls something that is no future.
+    /// Whether a future that was driven has something to do since.
     #[cfg(feature = "http2")]
-    pub(super) fn context(&self) -> Context<'_> {
-        Context::from_waker(&self.waker)
+    pub(super) fn is_woken(&self) -> bool {
+        self.woken.0.load(Ordering::Relaxed)
     }
 
     /// Lets a future work until it is done, or until more bytes must come first.
     pub(super) fn drive<F: Future>(&self, mut future: Pin<&mut F>) -> Poll<F::Output> {
         let mut context = Context::from_waker(&self.waker);
+        // Whatever it was woken for before, it will find now.
+        self.woken.0.store(false, Ordering::Relaxed);
         loop {
             match future.as_mut().poll(&mut context) {
                 Poll::Pending if self.woken.0.swap(false, Ordering::Relaxed) => {}
