@@ -140,7 +140,7 @@ impl ClientStub {
         let (deadline, timeout) = self.deadline().unzip();
         writer.begin();
         wire.pack(&mut writer.request, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
-        wire.write(&mut writer, Some(&mut leading))?;
+        wire.write(&mut writer, arguments, Some(&mut leading))?;
         wire.steps.tell(Step::Send, procedure, id, &writer.request.bytes);
         drop(writer);
         leading.read_until(|| slot.get().is_some(), deadline);
@@ -178,7 +178,7 @@ impl ClientStub {
                 let mut writer = lock(&wire.writer);
                 writer.begin();
                 let pending = self.pack(wire, &mut writer.request, procedure, &arguments)?;
-                wire.write(&mut writer, None)?;
+                wire.write(&mut writer, &arguments, None)?;
                 wire.steps.tell(Step::Send, procedure, pending.id, &writer.request.bytes);
                 Ok(pending)
             }
@@ -209,7 +209,7 @@ impl ClientStub {
                 let mut writer = lock(&wire.writer);
                 writer.begin();
                 pack_notification(wire, &mut writer.request, procedure, &arguments)?;
-                wire.write(&mut writer, None)?;
+                wire.write(&mut writer, &arguments, None)?;
                 wire.steps.tell(Step::Send, procedure, 0, &writer.request.bytes);
                 Ok(())
             }
@@ -381,7 +381,7 @@ impl Batch<'_> {
                 let mut writer = lock(&wire.writer);
                 writer.begin();
                 writer.request.bytes.append(&mut request.bytes);
-                wire.write(&mut writer, None)?;
+                wire.write(&mut writer, &(), None)?;
                 wire.steps.tell(Step::Send, "", 0, &writer.request.bytes);
                 Ok(())
             }

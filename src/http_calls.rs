@@ -111,7 +111,7 @@ impl HttpCalls {
         } else {
             let status = status.as_u16();
             let head = Some(Head { path, headers, status, call });
-            let message = Message { bytes: body, head };
+            let message = Message { head, ..Message::new(body) };
             self.protocol.unpack(message, &mut |arrived| match arrived {
                 Arrived::Outcome { id, outcome } => {
                     if let Some((_, slot)) = calls.iter().find(|(noted, _)| *noted == id) {

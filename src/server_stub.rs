@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use crate::error::{Error, ProtocolError, Result};
-use crate::protocol::Answer;
+use crate::protocol::{Answer, Gaps};
 use crate::server::{Limits, Server};
 use crate::steps::Step;
 use crate::transport::{Connection, Found, ReadBuffer, Wake, from_now, last_tick};
@@ -85,7 +85,7 @@ impl<'a> ServerStub<'a> {
             server,
             road: Road::new(&*server.protocol),
             input: ReadBuffer::default(),
-            answer: Answer::default(),
+            answer: ServerStub::new_answer(server),
             waiting: None,
             patience: Patience::new(&server.limits),
             caller: Caller {
@@ -98,6 +98,10 @@ impl<'a> ServerStub<'a> {
                 broken: None,
             },
         }
+    }
+
+    fn new_answer(server: &Server) -> Answer {
+        Answer { gaps: Gaps::new(!server.steps.are_watched()), ..Answer::default() }
     }
 
     // ANCHOR: serve
@@ -221,7 +225,7 @@ impl<'a> ServerStub<'a> {
                 return Ok(woken);
             }
             self.road.shrink(&mut self.input);
-            self.answer = Answer::default();
+            self.answer = ServerStub::new_answer(self.server);
             self.caller.output = Vec::new();
         }
         connection.wait(PollFlags::IN, Some(deadline)).map_err(failed)

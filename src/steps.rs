@@ -143,10 +143,16 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
+    /// Whether anybody wants to know.
+    #[inline]
+    pub(crate) fn are_watched(&self) -> bool {
+        self.observer.is_some() || log::log_enabled!(target: LOG_TARGET, log::Level::Debug)
+    }
+
     /// Off, this costs two comparisons.
     #[inline]
     pub(crate) fn tell(&self, step: Step, procedure: &str, id: u32, bytes: &[u8]) {
-        if self.observer.is_some() || log::log_enabled!(target: LOG_TARGET, log::Level::Debug) {
+        if self.are_watched() {
             self.tell_somebody(step, procedure, id, bytes);
         }
     }

@@ -4,6 +4,7 @@
 //! hands on what belongs to others.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread};
@@ -15,7 +16,7 @@ use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Fault, Outgoing};
 use crate::pending::{Deliver, Pending, SharedSlot, Slot, deliver};
-use crate::protocol::{Arrived, Finder, Framing, Message, Protocol, Request, Side};
+use crate::protocol::{Arrived, Finder, Framing, Gaps, Pack, Parts, Protocol, Request, Side};
 use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
 
@@ -50,6 +51,7 @@ impl Writer {
     /// Empties the buffer, and opens the conversation if that has not been done.
     pub(crate) fn begin(&mut self) {
         self.request.bytes.clear();
+        self.request.gaps.clear();
         if !self.greeted {
             self.request.bytes.extend_from_slice(self.hello);
         }
@@ -65,7 +67,10 @@ impl Wire {
             writer: Mutex::new(Writer {
                 hello: framing.hello(),
                 greeted: false,
-                request: Request::default(),
+                request: Request {
+                    gaps: Gaps::new(!channel.steps.are_watched()),
+                    ..Request::default()
+                },
             }),
             reader: Mutex::new(Reader {
                 finder: framing.finder(Side::Client),
@@ -127,14 +132,19 @@ impl Wire {
         Ok(())
     }
 
-    /// Step 3: sends the writer's buffer; a failure ends the connection. `leading` is the
-    /// caller's, if it has the right to read.
+    /// Step 3: sends the writer's buffer, whose gaps the arguments fill; a failure ends the
+    /// connection. `leading` is the caller's, if it has the right to read.
     pub(crate) fn write(
         &self,
         writer: &mut Writer,
+        arguments: &dyn Pack,
         leading: Option<&mut Leading<'_>>,
     ) -> Result<()> {
-        let sent = self.send_all(&writer.request.bytes, leading);
+        let Request { bytes, gaps, .. } = &writer.request;
+        let sent = match gaps.is_empty() {
+            true => self.send_all(bytes, leading),
+            false => self.send_parts(&Parts { bytes, gaps, value: arguments }, leading),
+        };
         writer.greeted = true;
         sent.inspect_err(|why| self.end(why))
     }
@@ -144,6 +154,21 @@ impl Wire {
             Ok(sent) if sent == bytes.len() => Ok(()),
             sent => self.send_rest(bytes, sent, leading),
         }
+    }
+
+    #[cold]
+    fn send_parts(&self, parts: &Parts<'_>, mut leading: Option<&mut Leading<'_>>) -> Result<()> {
+        let sending = AssertUnwindSafe(|| {
+            parts.send(&mut |bytes, more| {
+                let sent = self.connection.send_some_of(bytes, more);
+                self.send_rest(bytes, sent, leading.as_deref_mut())
+            })
+        });
+        catch_unwind(sending).unwrap_or_else(|panic| {
+            // The arguments' own code left half a message behind.
+            self.end(&Error::Closed { sent: true });
+            resume_unwind(panic)
+        })
     }
 
     /// Sends what the operating system did not take at once.
@@ -306,7 +331,7 @@ impl<'a> Leading<'a> {
         match came.map_err(|error| Error::transport("receiving a reply", error))? {
             None => return Ok(()),
             Some(0) => {
-                return Err(match input.unread().len() {
+                return Err(match input.came() {
                     0 => Error::Closed { sent: true },
                     torn => ProtocolError::Torn(torn).into(),
                 });
@@ -316,12 +341,11 @@ impl<'a> Leading<'a> {
         // ANCHOR: read-once
         let news = News { wire, own: *own };
         while !input.unread().is_empty()
-            && let Some(message) = finder.find(input.unread())?
+            && let Some(place) = input.find(&mut **finder, &wire.steps)?
         {
-            let bytes = &input.unread()[message.clone()];
-            wire.protocol
-                .unpack(Message::new(bytes), &mut |arrived| news.deliver(arrived, bytes))?;
-            input.consume(message.end);
+            let message = input.message(&place);
+            wire.protocol.unpack(message, &mut |arrived| news.deliver(arrived, message.bytes))?;
+            input.consume(place.end);
         }
         // ANCHOR_END: read-once
         Ok(())

@@ -142,11 +142,12 @@ fn came(status: u16, pairs: &[(&'static str, &str)]) -> Fault {
     let headers = headers(pairs);
     let head = Some(Head { path: "/S/X", headers: &headers, status, call: 1 });
     let mut came = None;
-    let delivered = Grpc::service("S").unpack(Message { bytes: b"", head }, &mut |arrived| {
-        if let Arrived::Outcome { outcome: Err(fault), .. } = arrived {
-            came = Some(fault);
-        }
-    });
+    let delivered =
+        Grpc::service("S").unpack(Message { head, ..Message::new(b"") }, &mut |arrived| {
+            if let Arrived::Outcome { outcome: Err(fault), .. } = arrived {
+                came = Some(fault);
+            }
+        });
     delivered.unwrap();
     came.unwrap()
 }

@@ -41,6 +41,9 @@ pub(crate) mod pull;
 #[cfg(any(feature = "hprose", feature = "xml-rpc"))]
 mod special;
 
+mod gaps;
+mod tail;
+
 use std::ops::Range;
 
 #[cfg(feature = "http")]
@@ -49,8 +52,10 @@ use crate::error::ProtocolError;
 use crate::message::Fault;
 pub use crate::message::{Call, Outcome, Outgoing, Pack, Packed};
 use crate::procedure::Procedures;
+pub use gaps::{Gaps, Parts};
 #[cfg(any(feature = "hprose", feature = "xml-rpc"))]
 pub use special::{DateTime, Guid};
+pub use tail::Tail;
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +79,13 @@ pub trait Finder: Send {
     /// # Errors
     /// The framing is lost: nothing after this can be understood.
     fn find(&mut self, buffered: &[u8]) -> Result<Option<Range<usize>>, ProtocolError>;
+
+    /// For a message that stands at the front and has only begun: if it ends with a long byte
+    /// string whose content has begun, the place that the content will have. It then comes into
+    /// memory of its own, and is the [`tail`](Message::tail) of a message that lacks it.
+    fn tail(&mut self, _buffered: &[u8]) -> Option<Range<usize>> {
+        None
+    }
 }
 
 /// How a protocol's messages cross.
@@ -111,6 +123,8 @@ pub trait Framing {
 pub struct Message<'a> {
     /// The message: a piece of the stream, or the body of a request or a response.
     pub bytes: &'a [u8],
+    /// The content of the byte string with which it ends, if that is not in its bytes.
+    pub tail: Option<&'a Tail>,
     /// What stood before the body; `None` in a stream.
     #[cfg(feature = "http")]
     pub head: Option<Head<'a>>,
@@ -121,6 +135,7 @@ impl<'a> Message<'a> {
     pub fn new(bytes: &'a [u8]) -> Message<'a> {
         Message {
             bytes,
+            tail: None,
             #[cfg(feature = "http")]
             head: None,
         }
@@ -133,6 +148,8 @@ impl<'a> Message<'a> {
 pub struct Answer {
     /// The packed outcomes.
     pub bytes: Vec<u8>,
+    /// What they may leave out.
+    pub gaps: Gaps,
     /// What follows the body, over HTTP/2.
     #[cfg(feature = "http")]
     pub trailers: HeaderMap,
@@ -143,6 +160,8 @@ pub struct Answer {
 pub struct Request {
     /// The packed call.
     pub bytes: Vec<u8>,
+    /// What it may leave out.
+    pub gaps: Gaps,
     /// Where to, if the call says so and not the channel; only over HTTP.
     #[cfg(feature = "http")]
     pub path: Option<String>,
@@ -150,6 +169,9 @@ pub struct Request {
     #[cfg(feature = "http")]
     pub headers: HeaderMap,
 }
+
+/// Packs an outcome. One with gaps it hands on, while the result is at hand that fills them.
+pub type Reply<'r> = dyn FnMut(Outcome<'_>, &mut dyn FnMut(&Parts<'_>)) -> Result<(), Fault> + 'r;
 
 /// What a protocol calls back for each call in a message: steps 5 and 6.
 pub trait Calls {
@@ -159,6 +181,11 @@ pub trait Calls {
     /// packing, or a result that has no form on the wire, is followed by a fault. It fails when
     /// the outcome cannot be packed.
     fn call(&mut self, call: Call<'_, '_>, reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>);
+
+    /// [`call`](Calls::call) for a protocol that leaves gaps.
+    fn call_with_gaps(&mut self, call: Call<'_, '_>, reply: &mut Reply<'_>) {
+        self.call(call, &mut |outcome| reply(outcome, &mut |_| {}));
+    }
 
     /// What can be called, for protocols that can list it.
     fn procedures(&self) -> &Procedures;

@@ -6,7 +6,7 @@ use super::calls::{find, run};
 use crate::error::ProtocolError;
 use crate::message::{Call, Fault, Outcome};
 use crate::procedure::Procedures;
-use crate::protocol::{Answer, Calls};
+use crate::protocol::{Answer, Calls, Parts};
 use crate::server::Server;
 use crate::steps::Step;
 use crate::transport::http2::Exchange;
@@ -65,6 +65,7 @@ impl Calls for Apart<'_> {
             return;
         }
         let (server, message) = (self.server, self.exchange.message().bytes);
+        let reply = &mut |outcome: Outcome<'_>, _: &mut dyn FnMut(&Parts<'_>)| reply(outcome);
         let is_first = self.called.replace(call.id).is_none();
         let since = self.received;
         let waited = |limit| since.map_or(Duration::ZERO, |since| since.elapsed()) >= limit;
@@ -75,7 +76,7 @@ impl Calls for Apart<'_> {
             return;
         }
         let began = Instant::now();
-        run(server, procedure, call, message, reply);
+        run(server, procedure, call, message, reply, &mut |_| {});
         procedure.took(began.elapsed());
     }
 

@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use crate::error::{Error, Result};
 use crate::message::{Call, Fault, Outcome, Packed};
 use crate::procedure::{Procedures, Registered};
-use crate::protocol::Calls;
+use crate::protocol::{Calls, Parts, Reply};
 use crate::server::Server;
 use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
@@ -82,19 +82,33 @@ impl Caller<'_> {
         }
     }
 
+    /// Sends an outcome whose long byte strings are not in its bytes, after those before it.
+    #[cold]
+    fn send_parts(&mut self, parts: &Parts<'_>) {
+        self.flush();
+        if self.broken.is_none() {
+            // Half a message is what a panic of the result's own code leaves behind.
+            self.broken = Some(Error::Closed { sent: true });
+            let sent = parts.send(&mut |bytes, more| {
+                self.send_rest(bytes, self.connection.send_some_of(bytes, more))
+            });
+            self.broken = sent.err();
+        }
+    }
+
     fn send_output(&self) -> Result<()> {
         match self.connection.send_some(&self.output) {
             Ok(sent) if sent == self.output.len() => Ok(()),
-            sent => self.send_rest(sent),
+            sent => self.send_rest(&self.output, sent),
         }
     }
 
     /// Sends what the operating system did not take at once.
     #[cold]
-    fn send_rest(&self, mut sent: io::Result<usize>) -> Result<()> {
+    fn send_rest(&self, mut rest: &[u8], mut sent: io::Result<usize>) -> Result<()> {
         let failed = |error: io::Error| Error::transport("sending a reply", error);
         let limits = &self.server.limits;
-        let (mut rest, mut end, mut stopping) = (&self.output[..], from_now(limits.write), false);
+        let (mut end, mut stopping) = (from_now(limits.write), false);
         loop {
             rest = &rest[sent.map_err(failed)?..];
             if rest.is_empty() {
@@ -118,13 +132,18 @@ impl Caller<'_> {
 }
 
 impl Calls for Answering<'_, '_> {
-    /// The end of step 4, steps 5 and 6, and the beginning of 7.
     fn call(
         &mut self,
         call: Call<'_, '_>,
         reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
     ) {
+        self.call_with_gaps(call, &mut |outcome, _| reply(outcome));
+    }
+
+    /// The end of step 4, steps 5 and 6, and the beginning of 7.
+    fn call_with_gaps(&mut self, call: Call<'_, '_>, reply: &mut Reply<'_>) {
         let (caller, message) = (&mut *self.caller, self.message);
+        let server = caller.server;
         if let Packed::Other(_) = call.arguments {
             // A later call of the same message waits for this one. The native wire has one call
             // to a message, and needs no clock.
@@ -135,7 +154,7 @@ impl Calls for Answering<'_, '_> {
         }
         self.called = Some(call.id);
         let waited = |limit| caller.received.is_some_and(|it| it.elapsed() >= limit);
-        let Some(procedure) = find(caller.server, &call, waited, message, reply) else { return };
+        let Some(procedure) = find(server, &call, waited, message, reply) else { return };
         // Finished replies must not wait for a procedure that may take long. How long it takes is
         // of interest only then.
         let began = (!caller.output.is_empty()).then(Instant::now);
@@ -145,7 +164,7 @@ impl Calls for Answering<'_, '_> {
         if caller.broken.is_some() {
             return;
         }
-        run(caller.server, procedure, call, message, reply);
+        run(server, procedure, call, message, reply, &mut |parts| caller.send_parts(parts));
         if let Some(began) = began {
             procedure.took(began.elapsed());
         }
@@ -162,7 +181,7 @@ pub(super) fn find<'a>(
     call: &Call<'_, '_>,
     waited: impl FnOnce(Duration) -> bool,
     message: &[u8],
-    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+    reply: &mut Reply<'_>,
 ) -> Option<&'a Registered> {
     let (name, id) = (call.procedure, call.id);
     // ANCHOR: lookup
@@ -186,10 +205,11 @@ pub(super) fn run(
     procedure: &Registered,
     call: Call<'_, '_>,
     message: &[u8],
-    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+    reply: &mut Reply<'_>,
+    send: &mut dyn FnMut(&Parts<'_>),
 ) {
     let Call { id, procedure: name, arguments, .. } = call;
-    let mut teller = Teller { name, id, message, steps: &server.steps, reply };
+    let mut teller = Teller { name, id, message, steps: &server.steps, reply, send };
     // ANCHOR: catch
     let run = AssertUnwindSafe(|| procedure.invoke(arguments, &mut teller));
     if let Err(panic) = catch_unwind(run) {
@@ -205,7 +225,8 @@ pub struct Teller<'a> {
     id: u32,
     message: &'a [u8],
     steps: &'a Steps,
-    reply: &'a mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+    reply: &'a mut Reply<'a>,
+    send: &'a mut dyn FnMut(&Parts<'_>),
 }
 
 impl Teller<'_> {
@@ -224,7 +245,7 @@ impl Teller<'_> {
     /// The procedure returned.
     pub(crate) fn returned(&mut self, outcome: Outcome<'_>) {
         self.steps.tell(Step::Run, self.name, self.id, &[]);
-        if let Err(fault) = (self.reply)(outcome) {
+        if let Err(fault) = (self.reply)(outcome, self.send) {
             refuse(self.name, |name| unsendable(name, fault), self.reply);
         }
     }
@@ -235,12 +256,8 @@ impl Teller<'_> {
 /// busy server touches most.
 #[cold]
 #[inline(never)]
-fn refuse(
-    name: &str,
-    fault: impl FnOnce(&str) -> Fault,
-    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
-) {
-    let _ = reply(Err(fault(name)));
+fn refuse(name: &str, fault: impl FnOnce(&str) -> Fault, reply: &mut Reply<'_>) {
+    let _ = reply(Err(fault(name)), &mut |_| {});
 }
 
 fn unsendable(name: &str, fault: Fault) -> Fault {

@@ -55,14 +55,16 @@ impl<'a> Road<'a> {
         caller: &mut Caller<'_>,
     ) -> Result<Found, ProtocolError> {
         match self {
-            Road::Stream(finder, _) => Ok(match finder.find(input.unread())? {
-                Some(place) => {
-                    let alone = place.end == input.unread().len();
-                    caller.received = (!alone).then(Instant::now);
-                    Found::Message(place)
-                }
-                None => Found::Nothing,
-            }),
+            Road::Stream(finder, _) => {
+                Ok(match input.find(&mut **finder, &caller.server.steps)? {
+                    Some(place) => {
+                        let alone = place.end == input.unread().len();
+                        caller.received = (!alone).then(Instant::now);
+                        Found::Message(place)
+                    }
+                    None => Found::Nothing,
+                })
+            }
             #[cfg(feature = "http")]
             Road::Http(server, http) => {
                 caller.received = None;
@@ -84,7 +86,7 @@ impl<'a> Road<'a> {
         place: &Range<usize>,
     ) -> Message<'m> {
         match self {
-            Road::Stream(..) => Message::new(&input.unread()[place.clone()]),
+            Road::Stream(..) => input.message(place),
             #[cfg(feature = "http")]
             Road::Http(server, _) => server.message(),
             #[cfg(feature = "http2")]
@@ -130,7 +132,7 @@ impl<'a> Road<'a> {
     /// How much came of a message whose rest is missing, in bytes.
     pub(super) fn torn(&self, input: &ReadBuffer) -> usize {
         match self {
-            Road::Stream(..) => input.unread().len(),
+            Road::Stream(..) => input.came(),
             #[cfg(feature = "http")]
             Road::Http(server, _) => server.torn(),
             #[cfg(feature = "http2")]

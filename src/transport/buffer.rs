@@ -1,8 +1,12 @@
 //! Bytes that came and are not consumed yet.
 
 use std::io;
+use std::ops::Range;
 
 use super::Connection;
+use crate::error::ProtocolError;
+use crate::protocol::{Finder, Message, Tail};
+use crate::steps::Steps;
 
 /// Half a message stays here until the rest of it comes, whatever happens in between.
 ///
@@ -13,6 +17,8 @@ pub(crate) struct ReadBuffer {
     consumed: usize,
     /// Whether the last read took all the room there was, so that more may be waiting.
     crowded: bool,
+    /// The end of the message that is coming, and how long it will be, if it stands apart.
+    tail: Option<Box<(Tail, usize)>>,
 }
 
 impl ReadBuffer {
@@ -31,8 +37,34 @@ impl ReadBuffer {
         &self.bytes[self.consumed..]
     }
 
+    /// How many bytes came that are not consumed yet.
+    pub(crate) fn came(&self) -> usize {
+        self.unread().len() + self.tail.as_ref().map_or(0, |tail| tail.0.len())
+    }
+
+    /// Looks for the first whole message. Its end may stand apart unless somebody watches it.
+    pub(crate) fn find(
+        &mut self,
+        finder: &mut dyn Finder,
+        steps: &Steps,
+    ) -> Result<Option<Range<usize>>, ProtocolError> {
+        match finder.find(self.unread())? {
+            None => Ok(self.find_apart(finder, steps)),
+            found => Ok(found),
+        }
+    }
+
+    /// The message at its place.
+    pub(crate) fn message(&self, place: &Range<usize>) -> Message<'_> {
+        let tail = self.tail.as_ref().map(|tail| &tail.0);
+        Message { tail, ..Message::new(&self.unread()[place.clone()]) }
+    }
+
     /// Forgets the first `count` unread bytes.
     pub(crate) fn consume(&mut self, count: usize) {
+        if self.tail.is_some() {
+            self.drop_tail();
+        }
         self.consumed += count;
         if self.consumed == self.bytes.len() {
             self.bytes.clear();
@@ -43,6 +75,9 @@ impl ReadBuffer {
     /// Appends what one read brings, waiting for it if `wait` says so. `None`: nothing came (in
     /// the time that [`Connection::limit_reads`] set); 0: the connection has ended.
     pub(crate) fn fill(&mut self, from: &Connection, wait: bool) -> io::Result<Option<usize>> {
+        if let Some(tail) = &mut self.tail {
+            return fill_tail(tail, from, wait);
+        }
         if self.crowded || self.bytes.capacity() - self.bytes.len() < Self::LEAST_ROOM {
             self.make_room();
         }
@@ -69,6 +104,30 @@ impl ReadBuffer {
         }
     }
 
+    #[cold]
+    fn drop_tail(&mut self) {
+        self.tail = None;
+    }
+
+    /// Lets the end of a message stand apart, and finds the message once that has come.
+    #[cold]
+    fn find_apart(&mut self, finder: &mut dyn Finder, steps: &Steps) -> Option<Range<usize>> {
+        if self.tail.is_none() {
+            if steps.are_watched() {
+                return None;
+            }
+            let place = finder.tail(self.unread())?;
+            let content = self.bytes.split_off(self.consumed + place.start);
+            self.tail = Some(Box::new((Tail::new(content), place.len())));
+        }
+        let (tail, length) = &mut **self.tail.as_mut()?;
+        let message = self.consumed..self.bytes.len();
+        // An allocator may give more room than was asked for.
+        self.bytes.extend(tail.content().get(*length..)?);
+        tail.content().truncate(*length);
+        Some(0..message.len())
+    }
+
     /// Moves what is unread to the front, and grows if that frees too little.
     fn make_room(&mut self) {
         self.bytes.drain(..self.consumed);
@@ -80,4 +139,20 @@ impl ReadBuffer {
         };
         self.bytes.reserve(room);
     }
+}
+
+/// Appends what one read brings to the end of a message, whose memory doubles until it has its
+/// length.
+#[cold]
+fn fill_tail(
+    (tail, length): &mut (Tail, usize),
+    from: &Connection,
+    wait: bool,
+) -> io::Result<Option<usize>> {
+    let content = tail.content();
+    if content.len() == content.capacity() {
+        let missing = *length - content.len();
+        content.reserve_exact(missing.min(content.len().max(ReadBuffer::LEAST_ROOM)));
+    }
+    from.receive_some(content, wait)
 }

@@ -115,7 +115,20 @@ impl Connection {
 
     /// Sends what the operating system takes at once; 0 if it takes nothing now.
     pub(crate) fn send_some(&self, bytes: &[u8]) -> io::Result<usize> {
-        match retry_on_intr(|| send(&self.socket, bytes, SendFlags::DONTWAIT)) {
+        self.send_with(bytes, SendFlags::DONTWAIT)
+    }
+
+    /// The same; if more follows at once, the peer need not be told of these bytes before.
+    pub(crate) fn send_some_of(&self, bytes: &[u8], more: bool) -> io::Result<usize> {
+        #[cfg(target_os = "linux")]
+        if more {
+            return self.send_with(bytes, SendFlags::DONTWAIT | SendFlags::MORE);
+        }
+        self.send_some(bytes)
+    }
+
+    fn send_with(&self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
+        match retry_on_intr(|| send(&self.socket, bytes, flags)) {
             Err(Errno::AGAIN) => Ok(0),
             other => Ok(other?),
         }

@@ -139,8 +139,9 @@ pub fn grpc(data: &[u8]) {
             for name in ["a", "ab", "abc", "abcd", "abcde"] {
                 desk.0 = desk.0.on(name, || ());
             }
-            let _ = protocol.answer(Message { bytes, head }, &mut desk, &mut answer);
-            let _ = protocol.unpack(Message { bytes, head }, &mut taken);
+            let _ =
+                protocol.answer(Message { head, ..Message::new(bytes) }, &mut desk, &mut answer);
+            let _ = protocol.unpack(Message { head, ..Message::new(bytes) }, &mut taken);
         }
     }
 }

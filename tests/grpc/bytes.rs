@@ -52,7 +52,7 @@ pub fn answered(grpc: &Grpc, body: &[u8], value: Option<&dyn Pack>) -> Answer {
     let mut calls = Answering(value, Procedures::new().on("x", || ()));
     let (mut answer, headers) = (Answer::default(), HeaderMap::new());
     let head = Some(Head { path: "/S/X", headers: &headers, status: 0, call: 1 });
-    grpc.answer(Message { bytes: body, head }, &mut calls, &mut answer).unwrap();
+    grpc.answer(Message { head, ..Message::new(body) }, &mut calls, &mut answer).unwrap();
     answer
 }
 
@@ -70,7 +70,7 @@ pub fn unpacked<T: DeserializeOwned>(
         _ => panic!("another outcome"),
     };
     let head = Some(Head { path: "/S/X", headers: trailers, status: 200, call: 7 });
-    let delivered = grpc.unpack(Message { bytes: body, head }, &mut deliver);
+    let delivered = grpc.unpack(Message { head, ..Message::new(body) }, &mut deliver);
     delivered.map_err(|why| why.to_string())?;
     came
 }

@@ -11,9 +11,10 @@ use std::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
 
-use super::unpack::take_u32;
+use super::ValueError;
+use super::unpack::{broken_bytes, take_bytes, take_u32};
 use crate::error::ProtocolError;
-use crate::protocol::Finder;
+use crate::protocol::{Finder, Gaps};
 
 /// What a client sends first: the wire's name and version 1.
 pub const GREETING: [u8; 4] = [b'9', b'S', b'T', VERSION];
@@ -79,7 +80,17 @@ pub fn begin(out: &mut Vec<u8>, kind: u8, id: u32) -> usize {
 /// # Errors
 /// The frame is longer than `limit` bytes; it was removed from `out`.
 pub fn end(out: &mut Vec<u8>, start: usize, limit: usize) -> Result<(), ProtocolError> {
-    let length = out.len() - start - PREFIX;
+    end_with_gaps(out, start, 0, limit)
+}
+
+/// The same for a frame that still lacks so many bytes.
+pub(super) fn end_with_gaps(
+    out: &mut Vec<u8>,
+    start: usize,
+    missing: usize,
+    limit: usize,
+) -> Result<(), ProtocolError> {
+    let length = out.len() - start - PREFIX + missing;
     match u32::try_from(length) {
         Ok(short) if length <= limit => {
             BigEndian::write_u32(&mut out[start..start + PREFIX], short);
@@ -97,13 +108,15 @@ pub fn end(out: &mut Vec<u8>, start: usize, limit: usize) -> Result<(), Protocol
 pub struct FrameFinder {
     greeting: bool,
     limit: usize,
+    /// How much of a frame must have come before it is looked through again.
+    look_at: usize,
 }
 
 impl FrameFinder {
     /// A finder that allows frames of up to `limit` bytes after the length, and expects the
     /// client's greeting first if `greeting` says so.
     pub fn new(greeting: bool, limit: usize) -> FrameFinder {
-        FrameFinder { greeting, limit }
+        FrameFinder { greeting, limit, look_at: 0 }
     }
 }
 
@@ -137,8 +150,33 @@ impl Finder for FrameFinder {
         if rest.len() < length {
             return Ok(None);
         }
-        self.greeting = false;
+        (self.greeting, self.look_at) = (false, 0);
         Ok(Some(start..start + PREFIX + length))
         // ANCHOR_END: find
     }
+
+    /// A frame is looked through again only when twice as much has come.
+    fn tail(&mut self, begun: &[u8]) -> Option<Range<usize>> {
+        if self.greeting || begun.len() < self.look_at {
+            return None;
+        }
+        self.look_at = 2 * begun.len();
+        let frame = Frame::read(begun).ok()?;
+        let value = match frame.kind {
+            CALL | NOTIFY => arguments(frame.body).ok()?,
+            REPLY => frame.body,
+            _ => return None,
+        };
+        let (came, length) = broken_bytes(value)?;
+        let start = begun.len() - came.len();
+        let ends_frame = start + length == PREFIX + BigEndian::read_u32(begun) as usize;
+        (ends_frame && length >= Gaps::LONG).then_some(start..start + length)
+    }
+}
+
+/// What follows the deadline and the procedure's name.
+fn arguments(mut call: &[u8]) -> Result<&[u8], ValueError> {
+    take_u32(&mut call)?;
+    take_bytes(&mut call)?;
+    Ok(call)
 }

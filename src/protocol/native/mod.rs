@@ -27,7 +27,10 @@ use frame::Frame;
 pub use pack::{Packer, pack};
 pub use unpack::{Unpacker, unpack};
 
-use super::{Answer, Arrived, Calls, Finder, Framing, Message, Protocol, Request, Side, Transport};
+use super::{
+    Answer, Arrived, Calls, Finder, Framing, Gaps, Message, Parts, Protocol, Request, Side,
+    Transport,
+};
 use crate::error::ProtocolError;
 use crate::message::{Call, Fault, Outcome, Outgoing, Packed};
 use crate::value::Value;
@@ -145,11 +148,16 @@ impl Default for Native {
 
 impl Native {
     /// Appends a call's frame, whole but for its length.
-    fn pack_call(&self, call: &Outgoing<'_>, out: &mut Vec<u8>) -> Result<(), ValueError> {
+    fn pack_call(
+        &self,
+        call: &Outgoing<'_>,
+        out: &mut Vec<u8>,
+        gaps: &mut Gaps,
+    ) -> Result<(), ValueError> {
         pack::put_u32(out, call.deadline.map_or(0, milliseconds_until));
         pack::put_bytes(out, call.procedure.as_bytes())?;
         let arguments_at = out.len();
-        call.arguments.pack(&mut Packer::new(out, self.max_depth))?;
+        call.arguments.pack(&mut Packer::leaving(out, self.max_depth, gaps))?;
         match out[arguments_at] {
             tag::LIST | tag::MAP => Ok(()),
             // Rust's empty tuple is nothing; a call without arguments is an empty list.
@@ -165,12 +173,29 @@ impl Native {
         }
     }
 
-    /// Appends a reply or a fault, and nothing if that fails.
-    fn pack_outcome(&self, id: u32, outcome: Outcome<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+    /// Appends a reply or a fault, and nothing if that fails. A reply with gaps is sent instead,
+    /// and leaves its gaps behind.
+    fn pack_outcome(
+        &self,
+        id: u32,
+        outcome: Outcome<'_>,
+        out: &mut Vec<u8>,
+        gaps: &mut Gaps,
+        send: &mut dyn FnMut(&Parts<'_>),
+    ) -> Result<(), String> {
         let kind = if outcome.is_ok() { frame::REPLY } else { frame::FAULT };
         let start = frame::begin(out, kind, id);
         let body = match outcome {
-            Ok(value) => value.pack(&mut Packer::new(out, self.max_depth)),
+            Ok(value) => {
+                let packed = value.pack(&mut Packer::leaving(out, self.max_depth, gaps));
+                if !gaps.is_empty() {
+                    return self.end_with_gaps(packed, start, out, gaps).map(|()| {
+                        send(&Parts { bytes: &out[start..], gaps, value });
+                        out.truncate(start);
+                    });
+                }
+                packed
+            }
             Err(fault) => self.pack_fault(&fault, out),
         };
         if let Err(error) = body {
@@ -178,6 +203,25 @@ impl Native {
             return Err(error.to_string());
         }
         frame::end(out, start, self.max_message).map_err(|error| error.to_string())
+    }
+
+    /// Ends a frame that leaves gaps; if that fails, there is none.
+    #[cold]
+    fn end_with_gaps(
+        &self,
+        packed: Result<(), ValueError>,
+        start: usize,
+        out: &mut Vec<u8>,
+        gaps: &mut Gaps,
+    ) -> Result<(), String> {
+        let ended = packed.map_err(|error| error.to_string()).and_then(|()| {
+            frame::end_with_gaps(out, start, gaps.missing(), self.max_message)
+                .map_err(|error| error.to_string())
+        });
+        ended.inspect_err(|_| {
+            out.truncate(start);
+            gaps.clear();
+        })
     }
 
     fn pack_fault(&self, fault: &Fault, out: &mut Vec<u8>) -> Result<(), ValueError> {
@@ -240,7 +284,7 @@ impl Framing for Native {
 
     fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {
         // A fault that cannot be packed leaves nothing to say.
-        let _ = self.pack_outcome(0, Err(fault.clone()), out);
+        let _ = self.pack_outcome(0, Err(fault.clone()), out, &mut Gaps::default(), &mut |_| {});
     }
 
     fn bye(&self, last: u32, out: &mut Vec<u8>) {
@@ -261,7 +305,8 @@ impl Protocol for Native {
         calls: &mut dyn Calls,
         answer: &mut Answer,
     ) -> Result<(), ProtocolError> {
-        let out = &mut answer.bytes;
+        let Answer { bytes: out, gaps, .. } = answer;
+        gaps.clear();
         let Frame { kind, id, body } = Frame::read(message.bytes)?;
         let answered = match kind {
             frame::CALL if id != 0 => true,
@@ -273,39 +318,45 @@ impl Protocol for Native {
             other => return Err(ProtocolError::UnknownKind(other)),
         };
         let start = out.len();
-        let mut reply = |outcome: Outcome<'_>| {
+        let mut reply = |outcome: Outcome<'_>, send: &mut dyn FnMut(&Parts<'_>)| {
             out.truncate(start);
-            if !answered {
+            // An outcome that left gaps is sent already.
+            if !answered || !gaps.is_empty() {
                 return Ok(());
             }
-            self.pack_outcome(id, outcome, out).map_err(|why| {
+            self.pack_outcome(id, outcome, out, gaps, send).map_err(|why| {
                 Fault::new(Fault::INTERNAL, format!("the result cannot be packed: {why}"))
             })
         };
         match CallHead::unpack(body) {
             Ok(head) => {
-                let mut unpacker = Unpacker::new(head.arguments, self.max_depth);
+                let mut unpacker =
+                    Unpacker::with_tail(head.arguments, self.max_depth, message.tail);
                 let call = Call {
                     id,
                     procedure: head.procedure,
                     arguments: Packed::Native(&mut unpacker),
                     patience_ms: (head.deadline_ms > 0).then_some(head.deadline_ms),
                 };
-                calls.call(call, &mut reply);
+                calls.call_with_gaps(call, &mut reply);
             }
             Err(error) => {
                 // A fault of a few words has no way to be too long.
-                let _ = reply(Err(invalid(&error)));
+                let _ = reply(Err(invalid(&error)), &mut |_| {});
             }
         }
         Ok(())
     }
 
     fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String> {
-        let out = &mut request.bytes;
+        let Request { bytes: out, gaps, .. } = request;
         let kind = if call.id.is_some() { frame::CALL } else { frame::NOTIFY };
         let start = frame::begin(out, kind, call.id.unwrap_or(0));
-        if let Err(error) = self.pack_call(call, out) {
+        let packed = self.pack_call(call, out, gaps);
+        if !gaps.is_empty() {
+            return self.end_with_gaps(packed, start, out, gaps);
+        }
+        if let Err(error) = packed {
             out.truncate(start);
             return Err(error.to_string());
         }
@@ -320,7 +371,7 @@ impl Protocol for Native {
         let Frame { kind, id, body } = Frame::read(message.bytes)?;
         match kind {
             frame::REPLY => {
-                let mut unpacker = Unpacker::new(body, self.max_depth);
+                let mut unpacker = Unpacker::with_tail(body, self.max_depth, message.tail);
                 deliver(Arrived::Outcome { id, outcome: Ok(Packed::Native(&mut unpacker)) });
             }
             frame::FAULT => {

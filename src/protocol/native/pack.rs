@@ -7,6 +7,7 @@ use byteorder::{BigEndian, ByteOrder};
 use serde::ser::{self, Serialize};
 
 use super::{ValueError, tag};
+use crate::protocol::Gaps;
 
 /// Appends one value to `out`.
 ///
@@ -36,8 +37,13 @@ pub(super) fn put_u32(out: &mut Vec<u8>, number: u32) {
 
 /// Writes the length and the content that texts and bytes share.
 pub(super) fn put_bytes(out: &mut Vec<u8>, content: &[u8]) -> Result<(), ValueError> {
-    put_u32(out, u32::try_from(content.len()).map_err(|_| ValueError::TooLong(content.len()))?);
+    put_length(out, content)?;
     out.extend_from_slice(content);
+    Ok(())
+}
+
+fn put_length(out: &mut Vec<u8>, content: &[u8]) -> Result<(), ValueError> {
+    put_u32(out, u32::try_from(content.len()).map_err(|_| ValueError::TooLong(content.len()))?);
     Ok(())
 }
 
@@ -46,12 +52,36 @@ pub struct Packer<'a> {
     out: &'a mut Vec<u8>,
     /// How many containers may still be opened.
     depth: usize,
+    long: Long<'a>,
+}
+
+/// Where a long byte string goes.
+enum Long<'a> {
+    /// To the others.
+    Copied,
+    /// Nowhere yet.
+    Left(&'a mut Gaps),
+    /// To whoever fills the gaps.
+    Filling(&'a mut dyn FnMut(&[u8]) -> Result<(), ValueError>),
 }
 
 impl<'a> Packer<'a> {
     /// Appends to `out`, where lists and maps may nest as deep as `depth`.
     pub fn new(out: &'a mut Vec<u8>, depth: usize) -> Packer<'a> {
-        Packer { out, depth }
+        Packer { out, depth, long: Long::Copied }
+    }
+
+    /// The same, but leaves gaps in the places of long byte strings.
+    pub(super) fn leaving(out: &'a mut Vec<u8>, depth: usize, gaps: &'a mut Gaps) -> Packer<'a> {
+        Packer { out, depth, long: Long::Left(gaps) }
+    }
+
+    /// For a value that has been packed: hands what left a gap to `fill`.
+    pub(crate) fn filling(
+        out: &'a mut Vec<u8>,
+        fill: &'a mut dyn FnMut(&[u8]) -> Result<(), ValueError>,
+    ) -> Packer<'a> {
+        Packer { out, depth: usize::MAX, long: Long::Filling(fill) }
     }
 
     // ANCHOR: put-eight
@@ -201,7 +231,16 @@ impl<'p, 'a> ser::Serializer for &'p mut Packer<'a> {
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), ValueError> {
         self.out.push(tag::BYTES);
-        put_bytes(self.out, value)
+        if value.len() < Gaps::LONG {
+            return put_bytes(self.out, value);
+        }
+        put_length(self.out, value)?;
+        match &mut self.long {
+            Long::Copied => self.out.extend_from_slice(value),
+            Long::Left(gaps) => gaps.leave(self.out, value),
+            Long::Filling(fill) => fill(value)?,
+        }
+        Ok(())
     }
 
     fn serialize_none(self) -> Result<(), ValueError> {

@@ -3,10 +3,13 @@
 
 use byteorder::{BigEndian, ByteOrder};
 use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
-use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{
+    self, Deserialize, DeserializeSeed, IgnoredAny, IntoDeserializer, Unexpected, Visitor,
+};
 use serde::forward_to_deserialize_any;
 
-use super::{ValueError, tag};
+use super::{Native, ValueError, tag};
+use crate::protocol::Tail;
 
 /// Reads one value, which must be all that `bytes` holds.
 ///
@@ -45,6 +48,19 @@ pub(super) fn take_text<'de>(rest: &mut &'de [u8]) -> Result<&'de str, ValueErro
     str::from_utf8(take_bytes(rest)?).map_err(|_| ValueError::NotUtf8)
 }
 
+/// Where a value breaks off in the middle of bytes: what came of them, and how many they will be.
+pub(super) fn broken_bytes(begun: &[u8]) -> Option<(&[u8], usize)> {
+    /// Longer than a tag, a number or a count: if so much is left, no other than the content of a
+    /// text or of bytes breaks off.
+    const LONGER: usize = 9;
+    let mut unpacker = Unpacker::new(begun, Native::default().max_depth);
+    let broken = IgnoredAny::deserialize(&mut unpacker) == Err(ValueError::Truncated);
+    let came = unpacker.rest;
+    let (_, [tag, length @ ..]) = begun[..begun.len() - came.len()].split_last_chunk::<5>()?;
+    (broken && came.len() >= LONGER && *tag == tag::BYTES)
+        .then(|| (came, u32::from_be_bytes(*length) as usize))
+}
+
 /// Reads one value: a serde `Deserializer` for the native wire.
 pub struct Unpacker<'de> {
     rest: &'de [u8],
@@ -52,12 +68,30 @@ pub struct Unpacker<'de> {
     depth: usize,
     /// The depth at which the outermost value stands, where nothing may follow it.
     outermost: usize,
+    /// The content of the bytes whose length ends `rest`.
+    tail: Option<&'de Tail>,
 }
 
 impl<'de> Unpacker<'de> {
     /// Reads all of `bytes`, in which lists and maps may nest as deep as `depth`.
     pub fn new(bytes: &'de [u8], depth: usize) -> Unpacker<'de> {
-        Unpacker { rest: bytes, depth, outermost: depth }
+        Unpacker { rest: bytes, depth, outermost: depth, tail: None }
+    }
+
+    /// The same for a value whose last bytes are not in `bytes` if there is a tail.
+    pub(super) fn with_tail(
+        bytes: &'de [u8],
+        depth: usize,
+        tail: Option<&'de Tail>,
+    ) -> Unpacker<'de> {
+        Unpacker { rest: bytes, depth, outermost: depth, tail }
+    }
+
+    /// Takes the tail if it is what comes next: there is nothing but its length left.
+    fn take_tail(&mut self) -> Option<Vec<u8>> {
+        let tail = self.tail.filter(|_| self.rest.len() == 4)?;
+        self.rest = &[];
+        Some(tail.take())
     }
 
     fn take_tag(&mut self) -> Result<u8, ValueError> {
@@ -173,11 +207,17 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
                 self.end()?;
                 visitor.visit_borrowed_str(text)
             }
-            tag::BYTES => {
-                let bytes = take_bytes(&mut self.rest)?;
-                self.end()?;
-                visitor.visit_borrowed_bytes(bytes)
-            }
+            tag::BYTES => match self.take_tail() {
+                Some(bytes) => {
+                    self.end()?;
+                    visitor.visit_byte_buf(bytes)
+                }
+                None => {
+                    let bytes = take_bytes(&mut self.rest)?;
+                    self.end()?;
+                    visitor.visit_borrowed_bytes(bytes)
+                }
+            },
             tag::LIST => self.list(visitor),
             tag::MAP => self.map(visitor),
             other => Err(ValueError::UnknownTag(other)),
@@ -207,6 +247,10 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
             return self.deserialize_any(visitor);
         }
         self.take_tag()?;
+        if let Some(bytes) = self.take_tail() {
+            self.end()?;
+            return visitor.visit_seq(SeqDeserializer::new(bytes.into_iter()));
+        }
         let bytes = take_bytes(&mut self.rest)?;
         self.end()?;
         visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied()))

@@ -86,7 +86,7 @@ impl HttpServer {
     pub(crate) fn message(&self) -> Message<'_> {
         let Some((parts, bytes)) = &self.request else { return Message::new(&[]) };
         let head = Head { path: parts.uri.path(), headers: &parts.headers, status: 0, call: 0 };
-        Message { bytes, head: Some(head) }
+        Message { head: Some(head), ..Message::new(bytes) }
     }
 
     /// Answers the message, and looks whether the next one is whole already. `last` says that no

@@ -417,7 +417,7 @@ impl Exchange {
     pub(crate) fn message(&self) -> Message<'_> {
         let call = self.respond.stream_id().as_u32().div_ceil(2);
         let (path, headers) = (self.parts.uri.path(), &self.parts.headers);
-        Message { bytes: &self.body, head: Some(Head { path, headers, status: 0, call }) }
+        Message { head: Some(Head { path, headers, status: 0, call }), ..Message::new(&self.body) }
     }
 }
 

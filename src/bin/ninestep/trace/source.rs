@@ -33,7 +33,10 @@ pub(super) fn of_step(step: Step, procedure: &str) -> Option<Source> {
             name == Some(procedure) && line.ends_with('{')
         }),
         Step::Reply => {
-            the_line!("src/protocol/native/mod.rs", "self.pack_outcome(id, outcome, out)")
+            the_line!(
+                "src/protocol/native/mod.rs",
+                "self.pack_outcome(id, outcome, out, gaps, send)"
+            )
         }
         Step::Receive => the_line!("src/pending.rs", "slot.outcome(outcome)"),
         Step::Result => the_line!("src/client_stub.rs", "outcome.unwrap_or_else(|| "),
@@ -46,8 +49,10 @@ pub(super) fn of_field(name: &str) -> Option<Source> {
     match name {
         "magic" | "version" => the_line!("src/wire.rs", "extend_from_slice(self.hello);"),
         "length" => the_line!("src/protocol/native/frame.rs", "BigEndian::write_u32(&mut out["),
-        "kind" => the_line!("src/protocol/native/frame.rs", "out.push(kind);"),
-        "id" => the_line!("src/protocol/native/frame.rs", "put_u32(out, id);"),
+        "kind" => the_line!("src/protocol/native/frame.rs", "head[4] = kind;"),
+        "id" => {
+            the_line!("src/protocol/native/frame.rs", "BigEndian::write_u32(&mut head[5..], id);")
+        }
         "deadline" => the_line!("src/protocol/native/mod.rs", "put_u32(out, call.deadline."),
         "procedure: length" | "procedure" => {
             the_line!("src/protocol/native/mod.rs", "put_bytes(out, call.procedure.")
@@ -56,7 +61,9 @@ pub(super) fn of_field(name: &str) -> Option<Source> {
         "message: length" | "message" => {
             the_line!("src/protocol/native/mod.rs", "put_bytes(out, fault.message.")
         }
-        "arguments" => the_line!("src/protocol/native/pack.rs", "self.out.push(tag);"),
+        "arguments" => {
+            the_line!("src/protocol/native/pack.rs", "extend_from_slice(&[tag, 0, 0, 0, 0]);")
+        }
         _ => of_value(name.rsplit_once(": ")?.1),
     }
 }
@@ -70,7 +77,9 @@ fn of_value(kind: &str) -> Option<Source> {
         "float" => the_line!("src/protocol/native/pack.rs", "self.put_eight(tag::FLOAT, "),
         "text" => the_line!("src/protocol/native/pack.rs", "put_bytes(self.out, text."),
         "bytes" => the_line!("src/protocol/native/pack.rs", "put_bytes(self.out, value)"),
-        "list" | "map" => the_line!("src/protocol/native/pack.rs", "self.out.push(tag);"),
+        "list" | "map" => {
+            the_line!("src/protocol/native/pack.rs", "extend_from_slice(&[tag, 0, 0, 0, 0]);")
+        }
         _ => None,
     }
 }

@@ -1,0 +1,36 @@
+//! The end of a message in memory of its own.
+
+use std::cell::RefCell;
+use std::fmt;
+
+/// A long byte string with which a message ends. It came into memory of its own, so that whoever
+/// unpacks it takes that memory instead of copying it.
+#[derive(Default)]
+pub struct Tail(RefCell<Vec<u8>>);
+
+impl Tail {
+    /// A byte string that came so far.
+    pub(crate) fn new(content: Vec<u8>) -> Tail {
+        Tail(RefCell::new(content))
+    }
+
+    /// What comes, goes here.
+    pub(crate) fn content(&mut self) -> &mut Vec<u8> {
+        self.0.get_mut()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    /// Takes the byte string; nothing is left for whoever comes after.
+    pub fn take(&self) -> Vec<u8> {
+        self.0.take()
+    }
+}
+
+impl fmt::Debug for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tail")
+    }
+}
