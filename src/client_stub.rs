@@ -186,8 +186,8 @@ impl ClientStub {
             Road::Http(wire) => {
                 let deadline = self.deadline();
                 let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
-                wire.send(procedure, vec![post], deadline)?;
-                Ok(PendingCall { deadline, id: pending.expected.id, road: Waiting::Http(pending) })
+                wire.send(procedure, post, deadline)?;
+                Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) })
             }
             #[cfg(feature = "http2")]
             Road::Http2(wire) => {
@@ -216,7 +216,7 @@ impl ClientStub {
             #[cfg(feature = "http")]
             Road::Http(wire) => {
                 let post = wire.calls.pack_notification(procedure, &arguments)?;
-                wire.send(procedure, vec![post], self.deadline())
+                wire.send(procedure, post, self.deadline())
             }
             #[cfg(feature = "http2")]
             Road::Http2(wire) => {
@@ -334,7 +334,7 @@ impl Batch<'_> {
                 let deadline = self.stub.deadline();
                 let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
                 posts.push(post);
-                Ok(PendingCall { deadline, id: pending.expected.id, road: Waiting::Http(pending) })
+                Ok(PendingCall { deadline, id: pending.id, road: Waiting::Http(pending) })
             }
             #[cfg(feature = "http2")]
             Held::Http2(wire, posts) => {
@@ -386,7 +386,7 @@ impl Batch<'_> {
                 Ok(())
             }
             #[cfg(feature = "http")]
-            Held::Http(wire, posts) => wire.send("", std::mem::take(posts), self.stub.deadline()),
+            Held::Http(wire, posts) => wire.send_all(std::mem::take(posts), self.stub.deadline()),
             #[cfg(feature = "http2")]
             Held::Http2(wire, posts) => wire.post("", std::mem::take(posts)),
         }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::select_biased;
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Uri};
@@ -23,7 +23,9 @@ use serde::de::DeserializeOwned;
 
 use crate::channel::{Channel, Dial};
 use crate::error::{Error, Result};
-use crate::http_calls::{Deadline, Expected, HttpCalls, Post};
+use crate::http_calls::{Deadline, HttpCalls, Post};
+use crate::message::{Fault, Packed};
+use crate::pending::{Deliver, SharedSlot, unpacked};
 use crate::protocol::Request;
 use crate::protocol::http::Http;
 use crate::steps::Step;
@@ -48,6 +50,14 @@ pub(crate) struct Pending<T> {
     wire: Arc<Http2Wire>,
     line: Arc<Line>,
     pub(crate) expected: Expected<T>,
+}
+
+/// What the caller has of a call.
+pub(crate) struct Expected<T> {
+    pub(crate) id: u32,
+    outcome: Receiver<Result<T>>,
+    /// Shows that somebody waits.
+    _slot: SharedSlot,
 }
 
 /// A packed call, and the connection that it is to be sent over.
@@ -80,10 +90,26 @@ impl Http2Wire {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let (post, expected) = self.calls.pack(procedure, arguments, deadline)?;
+        let (post, expected) = self.pack_call(procedure, arguments, deadline)?;
         let (line, _) = self.line()?;
         let pending = Pending { wire: Arc::clone(self), line: Arc::clone(&line), expected };
         Ok((Addressed { line, post }, pending))
+    }
+
+    fn pack_call<T>(
+        &self,
+        procedure: &str,
+        arguments: &impl Serialize,
+        deadline: Deadline,
+    ) -> Result<(Post, Expected<T>)>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let (id, request) = self.calls.pack(procedure, arguments, deadline)?;
+        let (deliver, outcome) = bounded(1);
+        let slot: SharedSlot = Arc::new(Slot(deliver));
+        let expected = Expected { id, outcome, _slot: Arc::clone(&slot) };
+        Ok((Post { request, noted: Some((id, slot)) }, expected))
     }
 
     pub(crate) fn pack_notification(
@@ -122,7 +148,7 @@ impl Http2Wire {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let (post, expected) = self.calls.pack(procedure, arguments, deadline)?;
+        let (post, expected) = self.pack_call(procedure, arguments, deadline)?;
         let (line, mut turn) = self.line()?;
         let pending = Pending { wire: Arc::clone(self), line: Arc::clone(&line), expected };
         let mut talk = lock(&line.talk);
@@ -273,5 +299,19 @@ impl<T> Pending<T> {
         self.line.cancel(self.expected.id);
         let (_, timeout) = deadline.unwrap_or((Instant::now(), Duration::MAX));
         self.came(Err(Error::Timeout(timeout)))
+    }
+}
+
+/// Where an outcome is sent to its caller.
+struct Slot<T>(Sender<Result<T>>);
+
+impl<T: DeserializeOwned + Send> Deliver for Slot<T> {
+    fn outcome(&self, outcome: Result<Packed<'_, '_>, Fault>) {
+        // The caller may have left; and the first outcome counts.
+        let _ = self.0.try_send(unpacked(outcome));
+    }
+
+    fn fail(&self, why: Error) {
+        let _ = self.0.try_send(Err(why));
     }
 }

@@ -4,16 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
-use crate::message::{Fault, Outgoing, Packed};
-use crate::pending::{Deliver, SharedSlot, deliver, unpacked};
+use crate::message::Outgoing;
+use crate::pending::{Deliver, SharedSlot, deliver};
 use crate::protocol::http::{Head, Http, Version};
 use crate::protocol::{Arrived, Message, Protocol, Request};
 use crate::steps::{Step, Steps};
@@ -38,14 +36,6 @@ pub(crate) struct Post {
     pub(crate) noted: Option<Noted>,
 }
 
-/// What the caller has of a call.
-pub(crate) struct Expected<T> {
-    pub(crate) id: u32,
-    pub(crate) outcome: Receiver<Result<T>>,
-    /// Shows that somebody waits.
-    _slot: SharedSlot,
-}
-
 /// When a caller stops waiting, and how long it said it would.
 pub(crate) type Deadline = Option<(Instant, Duration)>;
 
@@ -61,24 +51,17 @@ impl HttpCalls {
         }
     }
 
-    /// Steps 1 and 2.
-    pub(crate) fn pack<T>(
+    /// Steps 1 and 2; the call's id comes with it.
+    pub(crate) fn pack(
         &self,
         procedure: &str,
         arguments: &impl Serialize,
         deadline: Deadline,
-    ) -> Result<(Post, Expected<T>)>
-    where
-        T: DeserializeOwned + Send + 'static,
-    {
+    ) -> Result<(u32, Request)> {
         // 0 belongs to no call; numbers come again after four billion calls.
         let id = self.ids.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
         let deadline = deadline.map(|(deadline, _)| deadline);
-        let request = self.packed(&Outgoing { id: Some(id), procedure, arguments, deadline })?;
-        let (deliver, outcome) = bounded(1);
-        let slot: SharedSlot = Arc::new(Slot(deliver));
-        let expected = Expected { id, outcome, _slot: Arc::clone(&slot) };
-        Ok((Post { request, noted: Some((id, slot)) }, expected))
+        Ok((id, self.packed(&Outgoing { id: Some(id), procedure, arguments, deadline })?))
     }
 
     pub(crate) fn pack_notification(
@@ -105,9 +88,9 @@ impl HttpCalls {
         status: StatusCode,
         headers: &HeaderMap,
         body: &[u8],
-        mut calls: Vec<Noted>,
+        calls: &[(u32, &dyn Deliver)],
     ) {
-        let call = if let [(id, _)] = &calls[..] { *id } else { 0 };
+        let call = if let [(id, _)] = calls { *id } else { 0 };
         self.steps.tell(Step::Receive, "", call, body);
         let media_type = headers.get(CONTENT_TYPE);
         let is_ours = self.http.takes(media_type);
@@ -131,11 +114,11 @@ impl HttpCalls {
             let message = Message { head, ..Message::new(body) };
             self.protocol.unpack(message, &mut |arrived| match arrived {
                 Arrived::Outcome { id, outcome } => {
-                    if let Some(at) = calls.iter().position(|(noted, _)| *noted == id) {
-                        deliver(&*calls.swap_remove(at).1, outcome);
+                    if let Some((_, slot)) = calls.iter().find(|(noted, _)| *noted == id) {
+                        deliver(*slot, outcome);
                     }
                 }
-                Arrived::Refused(fault) => fail(&mut calls, &Error::Fault(fault)),
+                Arrived::Refused(fault) => fail(calls, &Error::Fault(fault)),
                 Arrived::Bye { .. } => {}
             })
         };
@@ -147,25 +130,12 @@ impl HttpCalls {
                 None => String::new(),
             }),
         };
-        fail(&mut calls, &why.into());
+        // To those who have an outcome it says nothing.
+        fail(calls, &why.into());
     }
 }
 
 /// Tells calls why they have no outcome.
-pub(crate) fn fail(calls: &mut Vec<Noted>, why: &Error) {
-    calls.drain(..).for_each(|(_, slot)| slot.fail(why.clone()));
-}
-
-/// Where an outcome is sent to its caller.
-struct Slot<T>(Sender<Result<T>>);
-
-impl<T: DeserializeOwned + Send> Deliver for Slot<T> {
-    fn outcome(&self, outcome: Result<Packed<'_, '_>, Fault>) {
-        // The caller may have left; and the first outcome counts.
-        let _ = self.0.try_send(unpacked(outcome));
-    }
-
-    fn fail(&self, why: Error) {
-        let _ = self.0.try_send(Err(why));
-    }
+pub(crate) fn fail(calls: &[(u32, &dyn Deliver)], why: &Error) {
+    calls.iter().for_each(|(_, slot)| slot.fail(why.clone()));
 }

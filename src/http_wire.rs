@@ -5,27 +5,29 @@
 //! close the connection after each answer, and a call that is given up in the middle leaves no
 //! other way; whoever has the turn next connects again.
 
-use std::iter;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod turns;
 
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
-use http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Uri};
-use http_body_util::Full;
-use hyper::body::Bytes;
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{iter, mem};
+
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderValue, Uri};
 use rustix::event::PollFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::channel::{Channel, Dial};
 use crate::error::{Error, Result};
-use crate::http_calls::{Deadline, Expected, HttpCalls, Noted, Post, fail};
+use crate::http_calls::{Deadline, HttpCalls, Noted, Post, fail};
+use crate::pending::{Deliver, Slot};
 use crate::protocol::Request;
 use crate::protocol::http::Http;
 use crate::steps::Step;
-use crate::transport::http::HttpClient;
+use crate::transport::http::{HeadOnly, HttpClient, emptied};
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
+use turns::Turns;
 
 /// What everybody who calls the same server shares.
 pub(crate) struct HttpWire {
@@ -33,8 +35,9 @@ pub(crate) struct HttpWire {
     dial: Dial,
     path: Uri,
     host: HeaderValue,
-    /// Who receives the line has the turn, and sends it back when the turn is over.
-    turns: (Sender<Option<Line>>, Receiver<Option<Line>>),
+    content_type: HeaderValue,
+    /// No connection goes around when the last one cannot be used any more.
+    turns: Turns<Option<Box<Line>>>,
 }
 
 /// A connection.
@@ -42,14 +45,18 @@ struct Line {
     connection: Connection,
     http: HttpClient,
     input: ReadBuffer,
-    /// The calls that the response will answer.
+    output: Vec<u8>,
+    /// The map of the last response, which is used again.
+    headers: HeaderMap,
+    /// The calls that the response will answer, but for one of who has the turn.
     under_way: Vec<Noted>,
 }
 
 /// A call under way.
 pub(crate) struct Pending<T> {
     wire: Arc<HttpWire>,
-    pub(crate) expected: Expected<T>,
+    slot: Arc<Slot<T>>,
+    pub(crate) id: u32,
 }
 
 impl HttpWire {
@@ -61,15 +68,14 @@ impl HttpWire {
     pub(crate) fn connect(channel: &Channel, http: &Http) -> Result<Arc<HttpWire>> {
         let (calls, dial) = (HttpCalls::new(channel, http), channel.dial());
         let no_host = |_| Error::Pack(format!("{:?} is no host name", dial.host()));
-        let wire = HttpWire {
+        Ok(Arc::new(HttpWire {
             path: uri(&calls.path)?,
             host: HeaderValue::from_str(dial.host()).map_err(no_host)?,
+            content_type: HeaderValue::from_static(http.content_type),
+            turns: Turns::new(Some(Line::connect(&dial, http)?)),
             calls,
             dial,
-            turns: bounded(1),
-        };
-        wire.give_back(Some(wire.line()?));
-        Ok(Arc::new(wire))
+        }))
     }
 
     /// Steps 1 and 2.
@@ -82,13 +88,21 @@ impl HttpWire {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let (post, expected) = self.calls.pack(procedure, arguments, deadline)?;
-        Ok((post, Pending { wire: Arc::clone(self), expected }))
+        let (id, request) = self.calls.pack(procedure, arguments, deadline)?;
+        let slot = Arc::new(Slot::new());
+        let post = Post { request, noted: Some((id, slot.clone())) };
+        Ok((post, Pending { wire: Arc::clone(self), slot, id }))
     }
 
-    /// Step 3: sends calls when it is their turn, as few messages as the protocol can make of
-    /// them. Those before the last one are answered then.
-    pub(crate) fn send(&self, procedure: &str, posts: Vec<Post>, deadline: Deadline) -> Result<()> {
+    /// Step 3: sends a call when it is its turn.
+    pub(crate) fn send(&self, procedure: &str, post: Post, deadline: Deadline) -> Result<()> {
+        let mut turn = self.turn(deadline)?;
+        turn.send(procedure, post.request, post.noted.into_iter().collect(), deadline)
+    }
+
+    /// Sends several calls, in as few messages as the protocol can make of them. Those before the
+    /// last message are answered then.
+    pub(crate) fn send_all(&self, posts: Vec<Post>, deadline: Deadline) -> Result<()> {
         if posts.is_empty() {
             return Ok(());
         }
@@ -102,11 +116,11 @@ impl HttpWire {
                 .unzip();
             match self.calls.protocol.join(&requests) {
                 Some(request) if requests.len() > 1 => {
-                    turn.send(procedure, request, noted.into_iter().flatten().collect(), deadline)?;
+                    turn.send("", request, noted.into_iter().flatten().collect(), deadline)?;
                 }
                 _ => {
                     for (request, noted) in iter::zip(requests, noted) {
-                        turn.send(procedure, request, noted.into_iter().collect(), deadline)?;
+                        turn.send("", request, noted.into_iter().collect(), deadline)?;
                     }
                 }
             }
@@ -126,50 +140,40 @@ impl HttpWire {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let (Post { request, noted }, pending) = self.pack(procedure, arguments, deadline)?;
+        let (id, request) = self.calls.pack(procedure, arguments, deadline)?;
+        let slot = OnceCell::new();
         let mut turn = self.turn(deadline)?;
-        turn.send(procedure, request, noted.into_iter().collect(), deadline)?;
-        pending.receive(turn, deadline)
+        let request = turn.make_ready(request, deadline)?;
+        turn.own = Some((id, &slot));
+        turn.ask(procedure, id, request, deadline)?;
+        turn.receive_own(deadline)?;
+        drop(turn);
+        self.calls.steps.tell(Step::Result, "", id, &[]);
+        slot.into_inner().unwrap_or(Err(Error::Closed { sent: true }))
     }
 
     fn turn(&self, deadline: Deadline) -> Result<Turn<'_>> {
-        let line = match deadline {
-            Some((end, timeout)) => {
-                self.turns.1.recv_deadline(end).map_err(|_| Error::Timeout(timeout))
-            }
-            // The wire itself has a sender, so that receiving cannot fail.
-            None => self.turns.1.recv().map_err(|_| Error::Closed { sent: false }),
-        };
-        Ok(Turn { wire: self, line: line? })
+        let (end, timeout) = deadline.unzip();
+        let line = self.turns.take(0, || false, end);
+        let line = line.ok_or(Error::Timeout(timeout.unwrap_or(Duration::MAX)))?;
+        Ok(Turn { wire: self, line, own: None })
     }
 
-    fn give_back(&self, line: Option<Line>) {
-        // There is room: whoever gives back has taken.
-        let _ = self.turns.0.send(line);
-    }
-
-    fn line(&self) -> Result<Line> {
-        Ok(Line {
-            connection: self.dial.connect()?,
-            http: HttpClient::new(self.calls.http.max_message)?,
-            input: ReadBuffer::default(),
-            under_way: Vec::new(),
-        })
-    }
-
-    fn head(&self, request: Request) -> Result<http::Request<Full<Bytes>>> {
-        let mut post = http::Request::new(request.bytes.into());
-        *post.method_mut() = http::Method::POST;
-        *post.uri_mut() = match request.path {
+    /// What is sent; `headers` is an empty map that can be used.
+    fn post(&self, request: Request, headers: HeaderMap) -> Result<(HeadOnly, Vec<u8>)> {
+        let mut head = HeadOnly::default();
+        *head.method_mut() = http::Method::POST;
+        *head.uri_mut() = match request.path {
             Some(path) => uri(&path)?,
             None => self.path.clone(),
         };
-        let content_type = HeaderValue::from_static(self.calls.http.content_type);
-        *post.headers_mut() = request.headers;
-        post.headers_mut().insert(HOST, self.host.clone());
-        post.headers_mut().insert(ACCEPT, content_type.clone());
-        post.headers_mut().insert(CONTENT_TYPE, content_type);
-        Ok(post)
+        let headers_mut = head.headers_mut();
+        *headers_mut = if request.headers.is_empty() { headers } else { request.headers };
+        headers_mut.insert(HOST, self.host.clone());
+        headers_mut.insert(ACCEPT, self.content_type.clone());
+        headers_mut.insert(CONTENT_TYPE, self.content_type.clone());
+        headers_mut.insert(CONTENT_LENGTH, request.bytes.len().into());
+        Ok((head, request.bytes))
     }
 }
 
@@ -180,8 +184,9 @@ fn uri(path: &str) -> Result<Uri> {
 /// The right to send and receive. Whoever gives it up gives it to the next.
 struct Turn<'a> {
     wire: &'a HttpWire,
-    /// No connection is there when the last one cannot be used any more.
-    line: Option<Line>,
+    line: Option<Box<Line>>,
+    /// The call of who has the turn, if he does not let others receive its outcome.
+    own: Option<(u32, &'a dyn Deliver)>,
 }
 
 impl Turn<'_> {
@@ -193,7 +198,16 @@ impl Turn<'_> {
         calls: Vec<Noted>,
         deadline: Deadline,
     ) -> Result<()> {
-        let request = self.wire.head(request)?;
+        let request = self.make_ready(request, deadline)?;
+        let id = if let [(id, _)] = &calls[..] { *id } else { 0 };
+        if let Some(line) = &mut self.line {
+            line.under_way = calls;
+        }
+        self.ask(procedure, id, request, deadline)
+    }
+
+    /// Waits until the request can be sent, and makes it.
+    fn make_ready(&mut self, request: Request, deadline: Deadline) -> Result<(HeadOnly, Vec<u8>)> {
         if let Err(late) = self.settle(deadline) {
             // A call that nobody waits for any more must not block the others for ever.
             self.line.take_if(|line| line.is_nobodys());
@@ -202,29 +216,47 @@ impl Turn<'_> {
         self.line.take_if(|line| !line.is_fresh());
         let line = match &mut self.line {
             Some(line) => line,
-            none => none.insert(self.wire.line()?),
+            none => none.insert(Line::connect(&self.wire.dial, &self.wire.calls.http)?),
         };
-        let call = if let [(id, _)] = &calls[..] { *id } else { 0 };
-        let mut bytes = Vec::new();
-        line.http.ask(request, &mut bytes);
-        line.under_way = calls;
+        self.wire.post(request, mem::take(&mut line.headers))
+    }
+
+    fn ask(
+        &mut self,
+        procedure: &str,
+        id: u32,
+        (head, body): (HeadOnly, Vec<u8>),
+        deadline: Deadline,
+    ) -> Result<()> {
+        let Some(line) = &mut self.line else { return Err(Error::Closed { sent: false }) };
+        let mut bytes = mem::take(&mut line.output);
+        line.http.ask(head, &body, &mut bytes);
         if let Err(why) = self.send_all(&bytes, deadline) {
             self.hang_up(&why);
             return Err(why);
         }
-        self.wire.calls.steps.tell(Step::Send, procedure, call, &bytes);
+        self.wire.calls.steps.tell(Step::Send, procedure, id, &bytes);
+        if let Some(line) = &mut self.line
+            && bytes.capacity() <= ReadBuffer::LEAST_ROOM
+        {
+            bytes.clear();
+            line.output = bytes;
+        }
         Ok(())
     }
 
     fn send_all(&mut self, mut rest: &[u8], deadline: Deadline) -> Result<()> {
         let failed = |error: std::io::Error| Error::transport("sending a call", error);
-        let end = from_now(HttpWire::WRITE_LIMIT);
-        let end = deadline.map_or(end, |(deadline, _)| deadline.min(end));
+        let mut end = None;
         while let Some(line) = &mut self.line {
             rest = &rest[line.connection.send_some(rest).map_err(failed)?..];
             if rest.is_empty() {
                 break;
             }
+            let end = *end.get_or_insert_with(|| {
+                let end = from_now(HttpWire::WRITE_LIMIT);
+                deadline.map_or(end, |(deadline, _)| deadline.min(end))
+            });
             match wait_for(&line.connection, PollFlags::IN | PollFlags::OUT, Some(end)) {
                 Ok(Wake::TimedOut) => {
                     let no_time = || failed(std::io::ErrorKind::TimedOut.into());
@@ -236,7 +268,8 @@ impl Turn<'_> {
             }
             // A server may refuse what it has not read to its end.
             if self.receive(false) {
-                break;
+                // It would take the next request for the rest of this one.
+                self.line = None;
             }
         }
         Ok(())
@@ -271,35 +304,67 @@ impl Turn<'_> {
         match response {
             Ok(None) => return false,
             Ok(Some((head, body))) => {
-                let calls = std::mem::take(&mut line.under_way);
-                self.wire.calls.deliver(
-                    &self.wire.calls.path,
-                    head.status,
-                    &head.headers,
-                    &body,
-                    calls,
-                );
+                let (calls, headers) = (&self.wire.calls, head.headers);
+                self.hand_over(|slots| {
+                    calls.deliver(&calls.path, head.status, &headers, &body, slots);
+                });
+                if let Some(line) = &mut self.line {
+                    line.headers = emptied(headers);
+                }
             }
             Err(why) => self.hang_up(&why),
         }
         true
     }
 
+    /// Receives the response that the caller himself waits for.
+    fn receive_own(&mut self, deadline: Deadline) -> Result<()> {
+        self.settle(deadline).inspect_err(|_| {
+            // The response would be taken for the next call's.
+            self.hang_up(&Error::Closed { sent: true });
+        })
+    }
+
     /// Closes the connection; the calls that are under way on it fail.
     fn hang_up(&mut self, why: &Error) {
-        if let Some(mut line) = self.line.take() {
-            fail(&mut line.under_way, why);
-        }
+        self.hand_over(|slots| fail(slots, why));
+        self.line = None;
     }
+
+    /// Ends the calls that are under way.
+    fn hand_over(&mut self, end: impl FnOnce(&[(u32, &dyn Deliver)])) {
+        let shared = self.line.as_mut().map(|line| mem::take(&mut line.under_way));
+        let shared = shared.unwrap_or_default();
+        match self.own.take() {
+            Some(own) => end(&[own]),
+            None => end(&shared.iter().map(slot).collect::<Vec<_>>()),
+        }
+        shared.iter().for_each(|(id, _)| self.wire.turns.wake(*id));
+    }
+}
+
+fn slot((id, slot): &Noted) -> (u32, &dyn Deliver) {
+    (*id, &**slot)
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.wire.give_back(self.line.take());
+        self.wire.turns.give_back(self.line.take());
     }
 }
 
 impl Line {
+    fn connect(dial: &Dial, http: &Http) -> Result<Box<Line>> {
+        Ok(Box::new(Line {
+            connection: dial.connect()?,
+            http: HttpClient::new(http.max_message)?,
+            input: ReadBuffer::default(),
+            output: Vec::new(),
+            headers: HeaderMap::new(),
+            under_way: Vec::new(),
+        }))
+    }
+
     /// Whether a request can be sent. A server that has closed an idle connection has done so
     /// before the request, which it has not seen.
     fn is_fresh(&mut self) -> bool {
@@ -315,35 +380,18 @@ impl Line {
 impl<T> Pending<T> {
     /// Waits for the outcome, and receives it if nobody else does.
     pub(crate) fn wait(self, deadline: Deadline) -> Result<T> {
-        let (patience, timeout) = deadline.map_or((Duration::MAX, Duration::MAX), |it| {
-            (it.0.saturating_duration_since(Instant::now()), it.1)
-        });
-        let wire = Arc::clone(&self.wire);
-        select_biased! {
-            recv(self.expected.outcome) -> outcome => outcome.unwrap_or(Err(Error::Closed { sent: true })),
-            recv(wire.turns.1) -> line => {
-                let line = line.unwrap_or_default();
-                self.receive(Turn { wire: &wire, line }, deadline)
+        let Pending { wire, slot, id } = self;
+        let (end, timeout) = deadline.unzip();
+        let outcome = match wire.turns.take(id, || slot.is_filled(), end) {
+            Some(line) => Turn { wire: &wire, line, own: None }
+                .receive_own(deadline)
+                .and_then(|()| slot.take().unwrap_or(Err(Error::Closed { sent: true }))),
+            None => {
+                let late = Error::Timeout(timeout.unwrap_or(Duration::MAX));
+                slot.take().unwrap_or(Err(late))
             }
-            default(patience) => Err(Error::Timeout(timeout)),
-        }
-    }
-
-    fn receive(self, mut turn: Turn<'_>, deadline: Deadline) -> Result<T> {
-        let settled = match self.expected.outcome.is_empty() {
-            true => turn.settle(deadline),
-            false => Ok(()),
         };
-        let outcome = match (self.expected.outcome.try_recv(), settled) {
-            (Ok(outcome), _) => outcome,
-            (Err(_), Err(late)) => {
-                // The response would be taken for the next call's.
-                turn.hang_up(&Error::Closed { sent: true });
-                Err(late)
-            }
-            (Err(_), Ok(())) => Err(Error::Closed { sent: true }),
-        };
-        self.wire.calls.steps.tell(Step::Result, "", self.expected.id, &[]);
+        wire.calls.steps.tell(Step::Result, "", id, &[]);
         outcome
     }
 }

@@ -258,6 +258,51 @@ fn threads_take_turns() {
 }
 
 #[test]
+fn who_waits_is_woken_by_who_receives() {
+    within("sleepers", || {
+        let (stub, count) = client_of(|_, raw| answer_all(raw));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        // Whoever sends next receives this call's outcome.
+                        let sent = stub.send::<usize>("id", ()).unwrap();
+                        let id = sent.id() as usize;
+                        assert_eq!(sent.wait().unwrap(), id);
+                    }
+                });
+            }
+        });
+        assert!(count.is(1, 0));
+    });
+}
+
+#[test]
+fn who_gives_up_waiting_leaves_the_turn_to_others() {
+    within("hasty callers", || {
+        let (stub, _) = client_of(|_, raw| answer_all(raw));
+        thread::scope(|scope| {
+            for thread in 0..8 {
+                let stub = match thread % 2 {
+                    0 => stub.clone(),
+                    _ => stub.call_timeout(Duration::from_micros(50)),
+                };
+                scope.spawn(move || {
+                    for _ in 0..100 {
+                        // A call that is given up takes others with it that are under way.
+                        if let Ok(sent) = stub.send::<usize>("id", ()) {
+                            let _ = sent.wait();
+                        }
+                        let _ = call(&stub);
+                    }
+                });
+            }
+        });
+        assert!(call(&stub).is_ok());
+    });
+}
+
+#[test]
 fn a_status_that_is_no_answer_is_an_error() {
     within("statuses", || {
         let (stub, count) = client_of(|_, raw| {

@@ -271,6 +271,37 @@ fn what_is_no_call_is_refused() {
 }
 
 #[test]
+fn a_call_in_the_usual_form_is_read_as_any_other() {
+    let methods = ["subtract", "sub\\u0074ract", "sub\u{1}tract", "nothing", "", r#"a","x":"b"#];
+    let params = [
+        "[42,23]",
+        " [42, 23] ",
+        r#"{"minuend":42,"subtrahend":23}"#,
+        r#"["}","id":1}"]"#,
+        r#"[42,23],"params":[1,2]"#,
+        r#"[42,23],"id":9"#,
+        "[42,23",
+        "[42,23]]",
+        "[[[42]]]",
+        "5",
+        "",
+    ];
+    let ids = ["1", "0", "00", "01", "-1", "+1", "1.5", "1e2", "\"1\"", "null", "[1]", " 1 ", ""];
+    ask(move |ask| {
+        for method in methods {
+            for params in params {
+                for id in ids {
+                    let call = format!(
+                        r#"{{"jsonrpc":"2.0","method":"{method}","params":{params},"id":{id}}}"#
+                    );
+                    assert_eq!(ask(&call), ask(&format!(" {call}")), "{call}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn text_that_is_not_utf8_is_no_json() {
     within("bytes", || {
         let server = Server::new(procedures()).protocol(JsonRpc::over_http());
@@ -502,6 +533,28 @@ fn a_client_unpacks_responses() {
     let deep =
         format!(r#"{{"jsonrpc":"2.0","result":{}{},"id":1}}"#, "[".repeat(65), "]".repeat(65));
     assert!(matches!(came(&deep), Err(ProtocolError::Malformed(_))));
+}
+
+#[test]
+fn a_response_in_the_usual_form_is_read_as_any_other() {
+    let results = [
+        "15",
+        "[15]",
+        r#"{"a":1,"a":2}"#,
+        r#"",\"id\":1}""#,
+        r#"15,"id":1"#,
+        "[15",
+        "15]",
+        "x",
+        "",
+    ];
+    for result in results {
+        for id in ["1", "0", "01", "-1", "+1", "4294967296", "1.5", "\"1\"", "null", ""] {
+            let response = format!(r#"{{"jsonrpc":"2.0","result":{result},"id":{id}}}"#);
+            let [usual, other] = [came(&response), came(&format!(" {response}"))];
+            assert_eq!(usual.map_err(|_| ()), other.map_err(|_| ()), "{response}");
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use rustix::event::PollFlags;
 use crate::channel::Dial;
 use crate::error::{Error, Result};
 use crate::http_calls::{Deadline, HttpCalls, Noted};
+use crate::pending::Deliver;
 use crate::protocol::http::Http;
 use crate::transport::http2::Http2Client;
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
@@ -141,9 +142,12 @@ impl Turn {
         for ((path, call), response) in answered {
             let path = path.as_deref().unwrap_or(&calls.path);
             match (call, response) {
-                (call, Ok(it)) => {
-                    let call = call.into_iter().collect();
-                    calls.deliver(path, it.status, &it.headers, &it.body, call);
+                (Some((id, slot)), Ok(it)) => {
+                    let call = [(id, &*slot as &dyn Deliver)];
+                    calls.deliver(path, it.status, &it.headers, &it.body, &call);
+                }
+                (None, Ok(it)) => {
+                    calls.deliver(path, it.status, &it.headers, &it.body, &[]);
                 }
                 (Some((_, slot)), Err(why)) => slot.fail(why),
                 (None, Err(why)) => log::debug!("a notification was refused: {why}"),

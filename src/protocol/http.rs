@@ -32,6 +32,9 @@ impl Http {
 
     /// Whether a server takes a body of this media type. Parameters say nothing here.
     pub(crate) fn takes(&self, media_type: Option<&HeaderValue>) -> bool {
+        if media_type.is_some_and(|it| it == self.content_type) {
+            return true;
+        }
         let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let essence = media_type.split(';').next().unwrap_or_default().trim();
         let taken = |known: &str| known.eq_ignore_ascii_case(essence) || known == "*/*";

@@ -22,7 +22,7 @@ use std::ops::Range;
 
 use erased_serde::Deserializer as Erased;
 
-use self::read::{Asked, Members, Response, Valid};
+use self::read::{Asked, Invalid, Response, Valid};
 use super::http::{Http, Version};
 use super::{Answer, Arrived, Calls, Finder, Framing, Message, Protocol, Request, Side, Transport};
 use crate::error::ProtocolError;
@@ -53,6 +53,9 @@ impl Default for JsonRpc {
 }
 
 impl JsonRpc {
+    /// Room for a message of the usual length, in bytes; it saves finding that room step by step.
+    const USUAL: usize = 128;
+
     /// Over HTTP/1.1, at every path.
     pub fn over_http() -> JsonRpc {
         let http = Http {
@@ -97,7 +100,7 @@ impl JsonRpc {
     /// Answers one call of the message whose answer began at `begun`.
     fn answer_call(
         &self,
-        asked: Result<Members<'_>, Fault>,
+        asked: Result<Valid<'_>, Invalid<'_>>,
         begun: usize,
         calls: &mut dyn Calls,
         out: &mut Vec<u8>,
@@ -115,15 +118,14 @@ impl JsonRpc {
             out.truncate(start);
             Err(Fault::new(Fault::INTERNAL, format!("the result cannot be packed: {why}")))
         };
-        let Valid { id, procedure, params } =
-            match asked.map_err(|fault| ("null", fault)).and_then(Members::checked) {
-                Ok(call) => call,
-                Err((id, fault)) => {
-                    // A fault of a few words can always be packed.
-                    let _ = reply(Some(id), Err(fault));
-                    return;
-                }
-            };
+        let Valid { id, procedure, params } = match asked {
+            Ok(call) => call,
+            Err((id, fault)) => {
+                // A fault of a few words can always be packed.
+                let _ = reply(Some(id), Err(fault));
+                return;
+            }
+        };
         if let Err(why) = read::check(params, self.max_depth) {
             let _ = reply(id, Err(Fault::new(Fault::WRONG_ARGUMENTS, why)));
             return;
@@ -173,8 +175,18 @@ impl JsonRpc {
         let (Some(result), Some(id)) = (response.result, id) else {
             return Err(malformed("a response without result or id".to_owned()));
         };
-        read::check(result.get(), self.max_depth).map_err(malformed)?;
-        let mut result = serde_json::Deserializer::from_str(result.get());
+        self.deliver_result(result.get(), id, deliver)
+    }
+
+    fn deliver_result(
+        &self,
+        result: &str,
+        id: u32,
+        deliver: &mut dyn FnMut(Arrived<'_, '_>),
+    ) -> Result<(), ProtocolError> {
+        let malformed = |why| ProtocolError::Malformed(ValueError::Unfit(why));
+        read::check(result, self.max_depth).map_err(malformed)?;
+        let mut result = serde_json::Deserializer::from_str(result);
         let result = Packed::Other(&mut <dyn Erased>::erase(&mut result));
         deliver(Arrived::Outcome { id, outcome: Ok(result) });
         Ok(())
@@ -196,15 +208,16 @@ impl Protocol for JsonRpc {
         answer: &mut Answer,
     ) -> Result<(), ProtocolError> {
         let out = &mut answer.bytes;
+        out.reserve(JsonRpc::USUAL);
         let begun = out.len();
         match Asked::read(message.bytes, self.max_batch) {
-            Ok(Asked::Call(call)) => self.answer_call(Ok(call), begun, calls, out),
-            Err(fault) => self.answer_call(Err(fault), begun, calls, out),
+            Ok(Asked::Call(call)) => self.answer_call(call, begun, calls, out),
+            Err(fault) => self.answer_call(Err(("null", fault)), begun, calls, out),
             Ok(Asked::Batch(batch)) => {
                 for call in batch {
                     let comma = out.len();
                     out.push(if comma == begun { b'[' } else { b',' });
-                    self.answer_call(Members::read(call), begun, calls, out);
+                    self.answer_call(read::call(call), begun, calls, out);
                     if out.len() == comma + 1 {
                         out.truncate(comma);
                     }
@@ -222,6 +235,7 @@ impl Protocol for JsonRpc {
 
     fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String> {
         let out = &mut request.bytes;
+        out.reserve(JsonRpc::USUAL);
         let start = out.len();
         let limit = self.http.max_message;
         let why = match self.write_call(call, out) {
@@ -245,7 +259,11 @@ impl Protocol for JsonRpc {
     ) -> Result<(), ProtocolError> {
         let broken =
             |why: serde_json::Error| ProtocolError::Malformed(ValueError::Unfit(why.to_string()));
-        match str::from_utf8(message.bytes) {
+        let text = str::from_utf8(message.bytes);
+        if let Some((result, id)) = text.ok().and_then(read::usual_response) {
+            return self.deliver_result(result, id, deliver);
+        }
+        match text {
             Ok(text) if text.trim_start().starts_with('[') => {
                 let responses: Vec<Response<'_>> = serde_json::from_str(text).map_err(broken)?;
                 responses.into_iter().try_for_each(|it| self.deliver(it, message, deliver))

@@ -6,6 +6,7 @@
 //! far and is slow at once holds the others up once, and runs on helpers after that.
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::os::fd::AsFd;
 use std::thread::{self, Scope};
 use std::time::Instant;
@@ -45,6 +46,7 @@ impl ServerStub<'_> {
                 stopping: None,
                 first: Some(first),
                 quiet: None,
+                called: false,
                 blocked: None,
                 shrunk: false,
             };
@@ -74,6 +76,8 @@ struct SideBySide<'scope, 'env, 'a> {
     first: Option<Instant>,
     /// Until when another request must have come, if that was asked since the last one.
     quiet: Option<Instant>,
+    /// Whether there was a call since the last look for a stop.
+    called: bool,
     /// Until when the client must take some of these bytes of answers.
     blocked: Option<(Instant, usize)>,
     /// Whether memory was given back since something came.
@@ -119,7 +123,7 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
             while self.http2.unsent() < SideBySide::FULL
                 && let Some(exchange) = self.http2.next()
             {
-                (self.first, self.quiet) = (None, None);
+                (self.first, self.quiet, self.called) = (None, None, true);
                 self.call(exchange);
             }
             self.http2.work(self.http, &mut self.caller.output)?;
@@ -161,7 +165,21 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
     fn wait(&mut self) -> Result<()> {
         let helpers = self.helpers.as_ref().filter(|helpers| helpers.running() > 0);
         let alone = helpers.is_none() && !self.ended && self.stopping.is_none();
-        if alone && last_tick() < self.caller.eager_until {
+        let now = last_tick();
+        // While one call follows another, no limit can be passed, and a look for a stop alone is
+        // cheaper than a wait for both.
+        if alone
+            && now >= self.caller.eager_until
+            && self.http2.is_at_rest()
+            && mem::take(&mut self.called)
+        {
+            if self.caller.connection.is_told_to_stop() {
+                self.stop();
+                return Ok(());
+            }
+            self.caller.eager_until = now + ServerStub::EAGER;
+        }
+        if alone && now < self.caller.eager_until {
             return self.receive(true);
         }
         let next = self.next_end();

@@ -28,7 +28,7 @@ impl ReadBuffer {
     const ENOUGH: usize = 64 * 1024;
     /// A piece up to this length is quickly copied.
     #[cfg(feature = "http")]
-    const SHORT: usize = 512;
+    pub(crate) const SHORT: usize = 512;
     /// A buffer larger than this is given back when its connection is idle.
     const KEPT: usize = 16 * 1024;
 

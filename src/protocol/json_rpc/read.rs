@@ -14,7 +14,7 @@ use crate::value::Value;
 
 /// What a client sent.
 pub(super) enum Asked<'a> {
-    Call(Members<'a>),
+    Call(Result<Valid<'a>, Invalid<'a>>),
     Batch(Vec<&'a RawValue>),
 }
 
@@ -23,9 +23,12 @@ impl<'a> Asked<'a> {
     /// The message is no JSON, or no call, or a batch of none or too many.
     pub(super) fn read(bytes: &'a [u8], max_batch: usize) -> Result<Asked<'a>, Fault> {
         let text = str::from_utf8(bytes).map_err(|_| not_json())?;
+        if let Some(call) = usual_call(text) {
+            return Ok(Asked::Call(Ok(call)));
+        }
         if !text.trim_start().starts_with('[') {
-            return match serde_json::from_str(text) {
-                Ok(members) => Ok(Asked::Call(members)),
+            return match serde_json::from_str::<Members<'_>>(text) {
+                Ok(members) => Ok(Asked::Call(members.checked())),
                 // It is said to be no call as soon as that is known: the rest may be no JSON.
                 Err(why) if why.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
                     Err(no_call())
@@ -43,9 +46,18 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// One call of a batch.
+///
+/// # Errors
+/// It cannot be made.
+pub(super) fn call(json: &RawValue) -> Result<Valid<'_>, Invalid<'_>> {
+    // What is not even an object has no id.
+    serde_json::from_str::<Members<'_>>(json.get()).map_err(|_| ("null", no_call()))?.checked()
+}
+
 /// The members of a call; others are ignored.
 #[derive(serde::Deserialize)]
-pub(super) struct Members<'a> {
+struct Members<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     jsonrpc: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -68,13 +80,7 @@ pub(super) struct Valid<'a> {
 pub(super) type Invalid<'a> = (&'a str, Fault);
 
 impl<'a> Members<'a> {
-    /// # Errors
-    /// It is not even that; the id cannot be known.
-    pub(super) fn read(json: &'a RawValue) -> Result<Members<'a>, Fault> {
-        serde_json::from_str(json.get()).map_err(|_| no_call())
-    }
-
-    pub(super) fn checked(self) -> Result<Valid<'a>, Invalid<'a>> {
+    fn checked(self) -> Result<Valid<'a>, Invalid<'a>> {
         let id = self.id.map(RawValue::get);
         if id.is_some_and(|id| id.starts_with(['[', '{', 't', 'f'])) {
             return Err(("null", no_call()));
@@ -87,6 +93,34 @@ impl<'a> Members<'a> {
             _ => Err((id.unwrap_or("null"), no_call())),
         }
     }
+}
+
+/// A call as most clients write it, which is soon taken apart: these members in this order, and
+/// no blanks between them.
+fn usual_call(text: &str) -> Option<Valid<'_>> {
+    let rest = text.strip_prefix(r#"{"jsonrpc":"2.0","method":""#)?;
+    let (procedure, rest) = rest.split_once('"')?;
+    let (params, id) = usual_end(rest.strip_prefix(r#","params":"#)?)?;
+    let is_plain = procedure.bytes().all(|byte| byte >= b' ' && byte != b'\\');
+    (is_plain && params.starts_with(['[', '{'])).then_some(Valid {
+        id: Some(id),
+        procedure: Cow::Borrowed(procedure),
+        params,
+    })
+}
+
+/// The result in a response of that kind, and the id.
+pub(super) fn usual_response(text: &str) -> Option<(&str, u32)> {
+    let (result, id) = usual_end(text.strip_prefix(r#"{"jsonrpc":"2.0","result":"#)?)?;
+    Some((result, id.parse().ok()?))
+}
+
+/// One value, and a number that is the id behind it.
+fn usual_end(text: &str) -> Option<(&str, &str)> {
+    let (rest, id) = text.strip_suffix('}')?.rsplit_once(':')?;
+    let is_number = id == "0" || !id.starts_with('0') && id.bytes().all(|it| it.is_ascii_digit());
+    let value = rest.strip_suffix(r#","id""#).filter(|_| is_number && !id.is_empty())?;
+    Some((serde_json::from_str::<&RawValue>(value).ok()?.get(), id))
 }
 
 /// The members of a response; others are ignored.
@@ -149,7 +183,11 @@ fn no_call() -> Fault {
 }
 
 fn text(json: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str(json.get()).ok().map(|Text(text)| text)
+    let inside = json.get().strip_prefix('"')?.strip_suffix('"')?;
+    match inside.as_bytes().contains(&b'\\') {
+        false => Some(Cow::Borrowed(inside)),
+        true => serde_json::from_str(json.get()).ok().map(|Text(text)| text),
+    }
 }
 
 /// A text that is borrowed if it holds no escapes.
@@ -162,8 +200,9 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// # Errors
 /// What is wrong with it.
 pub(super) fn check(json: &str, max_depth: usize) -> Result<(), String> {
-    // A list of plain values is all right.
-    if json.starts_with('[') && !json[1..].contains(['[', '{']) {
+    // A plain value is all right, and so is a list of them.
+    let inside = json.strip_prefix('[').unwrap_or(json);
+    if !inside.bytes().any(|byte| matches!(byte, b'[' | b'{')) {
         return Ok(());
     }
     let mut json = serde_json::Deserializer::from_str(json);

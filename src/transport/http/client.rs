@@ -2,29 +2,37 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use http::response::Parts;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Bytes, Incoming};
+use http_body_util::Empty;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 
+use super::whole::{Coming, Lost};
 use super::{Driver, Pipe};
 use crate::error::{Error, ProtocolError, Result};
 use crate::transport::ReadBuffer;
 
 /// One connection's HTTP, as its client sees it.
 pub(crate) struct HttpClient {
-    connection: http1::Connection<Pipe, Full<Bytes>>,
-    sender: http1::SendRequest<Full<Bytes>>,
+    connection: http1::Connection<Pipe, Empty<Bytes>>,
+    sender: http1::SendRequest<Empty<Bytes>>,
     driver: Driver,
     pipe: Pipe,
-    response: Option<Pin<Box<dyn Future<Output = Result<Whole>> + Send>>>,
+    /// The head of the response, while it is missing.
+    response: Option<PendingHead>,
+    coming: Option<Coming<Parts>>,
     max_message: usize,
     /// Whether no further request can be sent.
     finished: bool,
 }
+
+/// A request whose body goes its own way.
+pub(crate) type HeadOnly = Request<Empty<Bytes>>;
+
+type PendingHead = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + Send>>;
 
 /// A response with its body.
 pub(crate) type Whole = (Parts, Bytes);
@@ -32,7 +40,9 @@ pub(crate) type Whole = (Parts, Bytes);
 impl HttpClient {
     pub(crate) fn new(max_message: usize) -> Result<HttpClient> {
         let (pipe, driver) = (Pipe::default(), Driver::new());
-        let mut handshake = Box::pin(http1::handshake(pipe.clone()));
+        // A head is one piece.
+        let mut builder = http1::Builder::new();
+        let mut handshake = Box::pin(builder.writev(false).handshake(pipe.clone()));
         // There is nothing to wait for: HTTP/1.1 begins with the first request.
         match driver.drive(handshake.as_mut()) {
             Poll::Ready(Ok((sender, connection))) => Ok(HttpClient {
@@ -41,6 +51,7 @@ impl HttpClient {
                 driver,
                 pipe,
                 response: None,
+                coming: None,
                 max_message,
                 finished: false,
             }),
@@ -49,12 +60,18 @@ impl HttpClient {
     }
 
     /// Sends a request, whose bytes are appended to `out`. There must be none under way.
-    pub(crate) fn ask(&mut self, request: Request<Full<Bytes>>, out: &mut Vec<u8>) {
-        let response = self.sender.send_request(request);
-        self.response = Some(Box::pin(whole(response, self.max_message)));
+    ///
+    /// The body, of which the head has the length, stands behind the head as it is: hyper, which
+    /// could only copy it, need not know of it.
+    pub(crate) fn ask(&mut self, head: HeadOnly, body: &[u8], out: &mut Vec<u8>) {
+        let response = Box::pin(self.sender.send_request(head));
         // No response can have come before its request was sent.
         let _ = self.drive();
+        self.response = Some(response);
         self.pipe.take(out);
+        if !out.is_empty() {
+            out.extend_from_slice(body);
+        }
     }
 
     /// Takes what came, which is the end if it is nothing; the response if it is whole now.
@@ -66,60 +83,48 @@ impl HttpClient {
             self.pipe.end();
         }
         self.pipe.put(input);
-        let Poll::Ready(response) = self.drive() else { return Ok(None) };
-        self.response = None;
-        // A server that wants no further request has said so by now.
-        let _ = self.drive();
-        response.map(Some)
+        match self.drive() {
+            Poll::Pending => Ok(None),
+            Poll::Ready(response) => {
+                (self.response, self.coming) = (None, None);
+                response.map(Some)
+            }
+        }
     }
 
     /// Whether a response is missing.
     pub(crate) fn is_asked(&self) -> bool {
-        self.response.is_some()
+        self.response.is_some() || self.coming.is_some()
     }
 
     /// Whether another request can be sent.
     pub(crate) fn is_free(&self) -> bool {
-        !self.finished && self.response.is_none()
+        !self.finished && !self.is_asked()
     }
 
     /// Lets hyper work until a response is whole, or more must come first.
     fn drive(&mut self) -> Poll<Result<Whole>> {
-        let HttpClient { connection, response, finished, driver, .. } = self;
+        let HttpClient { connection, driver, response, coming, max_message, finished, .. } = self;
         let both = poll_fn(|context| {
             if !*finished {
                 // How it ended, the response says too.
                 *finished = Pin::new(&mut *connection).poll(context).is_ready();
             }
-            match response {
-                Some(response) => response.as_mut().poll(context),
-                None => Poll::Pending,
+            if let Some(missing) = response {
+                let came = ready!(missing.as_mut().poll(context));
+                let (head, body) = came.map_err(|why| broken(&why))?.into_parts();
+                (*response, *coming) = (None, Some(Coming::new(head, body)));
             }
+            let (head, body) = ready!(Coming::poll(coming, context, *max_message));
+            Poll::Ready(match body {
+                Ok(body) => Ok((head, body)),
+                Err(Lost::TooLong(length)) => {
+                    Err(ProtocolError::TooLong { length, limit: *max_message }.into())
+                }
+                Err(Lost::Broken(why)) => Err(broken(&why)),
+            })
         });
         driver.drive(pin!(both))
-    }
-}
-
-/// The whole response.
-async fn whole(
-    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
-    max_message: usize,
-) -> Result<Whole> {
-    let (parts, body) = response.await.map_err(|error| broken(&error))?.into_parts();
-    let announced = body.size_hint().lower();
-    let too_long = |length| ProtocolError::TooLong { length, limit: max_message };
-    if announced > max_message as u64 {
-        return Err(too_long(announced).into());
-    }
-    match Limited::new(body, max_message).collect().await {
-        Ok(body) => Ok((parts, body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(too_long(max_message as u64 + 1).into())
-        }
-        Err(error) => match error.downcast_ref() {
-            Some(error) => Err(broken(error)),
-            None => Err(ProtocolError::BadHead.into()),
-        },
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod client;
 mod server;
+mod whole;
 
 use std::io;
 use std::pin::Pin;
@@ -14,14 +15,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use http::HeaderMap;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-pub(crate) use client::HttpClient;
+pub(crate) use client::{HeadOnly, HttpClient};
 pub(crate) use server::HttpServer;
 #[cfg(feature = "http2")]
 pub(super) use server::{Refusal, admit};
 
 use super::ReadBuffer;
+
+/// A map without entries, made of one that is not needed any more, unless that is large.
+pub(crate) fn emptied(mut headers: HeaderMap) -> HeaderMap {
+    match headers.capacity() <= 24 {
+        true => {
+            headers.clear();
+            headers
+        }
+        false => HeaderMap::new(),
+    }
+}
 
 /// The two buffers. Clones share them: hyper has one, and its driver the other.
 #[derive(Clone, Default)]

@@ -2,20 +2,22 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io::Cursor;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Bytes, Incoming};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 
-use super::{Driver, Pipe};
+use super::whole::{Coming, Lost};
+use super::{Driver, Pipe, emptied};
 use crate::error::ProtocolError;
 use crate::message::Fault;
 use crate::protocol::http::{Head, Http};
@@ -28,6 +30,8 @@ pub(crate) struct HttpServer {
     driver: Driver,
     pipe: Pipe,
     desk: Desk,
+    content_type: HeaderValue,
+    coming: Option<Coming<Parts>>,
     /// The request that is being answered.
     request: Option<(Parts, Bytes)>,
     /// How many bytes came since the last request was whole.
@@ -45,7 +49,7 @@ impl HttpServer {
     const MAX_BUFFER: usize = 64 * 1024;
 
     pub(crate) fn new(http: &Http) -> HttpServer {
-        let (pipe, desk) = (Pipe::default(), Desk::new(http.max_message));
+        let (pipe, desk) = (Pipe::default(), Desk::default());
         let mut builder = http1::Builder::new();
         builder.max_header_size(HttpServer::MAX_HEAD).max_buf_size(HttpServer::MAX_BUFFER);
         let connection = builder.serve_connection(pipe.clone(), desk.clone());
@@ -54,6 +58,8 @@ impl HttpServer {
             driver: Driver::new(),
             pipe,
             desk,
+            content_type: HeaderValue::from_static(http.content_type),
+            coming: None,
             request: None,
             came: 0,
             finished: false,
@@ -99,14 +105,19 @@ impl HttpServer {
         if last {
             Pin::new(&mut self.connection).graceful_shutdown();
         }
-        let mut response = Response::new(mem::take(&mut answer.bytes).into());
-        let content_type = HeaderValue::from_static(http.content_type);
-        response.headers_mut().insert(CONTENT_TYPE, content_type);
-        if let Err(why) = &answered {
-            response = Refusal::new(StatusCode::BAD_REQUEST, why.to_string()).response(http);
-            self.told = true;
-        }
-        self.request = None;
+        // hyper makes the next request out of what it finds in the map.
+        let headers = self.request.take().map(|(parts, _)| emptied(parts.headers));
+        let mut headers = headers.unwrap_or_default();
+        let response = match &answered {
+            Ok(()) => {
+                headers.insert(CONTENT_TYPE, self.content_type.clone());
+                response(StatusCode::OK, headers, &mut answer.bytes)
+            }
+            Err(why) => {
+                self.told = true;
+                Refusal::new(StatusCode::BAD_REQUEST, why.to_string()).response(http)
+            }
+        };
         self.desk.lock().response = Some(response);
         let next = self.work(http, out);
         answered.and(next)
@@ -165,7 +176,7 @@ impl HttpServer {
     fn work(&mut self, http: &Http, out: &mut Vec<u8>) -> Result<Found, ProtocolError> {
         let mut found = Found::Nothing;
         while !self.finished {
-            let ended = self.driver.drive(Pin::new(&mut self.connection));
+            let (ended, whole) = self.drive(http.max_message);
             self.pipe.take(out);
             if let Poll::Ready(ended) = ended {
                 self.finished = true;
@@ -175,8 +186,15 @@ impl HttpServer {
                     ProtocolError::BadHead
                 })?;
             }
-            let Some((parts, body)) = self.desk.lock().request.take() else { break };
+            let Poll::Ready((parts, body)) = whole else { break };
             self.came = 0;
+            let body = body.map_err(|lost| match lost {
+                Lost::TooLong(_) => {
+                    let why = format!("a body has at most {} bytes", http.max_message);
+                    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why)
+                }
+                Lost::Broken(error) => Refusal::new(StatusCode::BAD_REQUEST, error.to_string()),
+            });
             match body.and_then(|body| admit(http, &parts, body)) {
                 Ok(body) => {
                     self.request = Some((parts, body));
@@ -190,7 +208,31 @@ impl HttpServer {
         }
         Ok(found)
     }
+
+    /// Lets hyper work until a request is whole, or more must come first; or no more will.
+    fn drive(&mut self, max_message: usize) -> (Poll<hyper::Result<()>>, Poll<Whole>) {
+        let HttpServer { connection, driver, desk, coming, .. } = self;
+        let both = poll_fn(|context| {
+            let ended = Pin::new(&mut *connection).poll(context);
+            if let Some(request) = desk.lock().request.take() {
+                let (parts, body) = request.into_parts();
+                *coming = Some(Coming::new(parts, body));
+            }
+            let whole = Coming::poll(coming, context, max_message);
+            match ended.is_pending() && whole.is_pending() {
+                true => Poll::Pending,
+                false => Poll::Ready((ended, whole)),
+            }
+        });
+        match driver.drive(pin!(both)) {
+            Poll::Ready(both) => both,
+            Poll::Pending => (Poll::Pending, Poll::Pending),
+        }
+    }
 }
+
+/// A request, and its body if that came.
+type Whole = (Parts, Result<Bytes, Lost>);
 
 /// Whether this server takes such a request, and the message that it holds.
 pub(in crate::transport) fn admit(
@@ -228,10 +270,8 @@ impl Refusal {
         Refusal { status, why: why.into() }
     }
 
-    fn response(self, http: &Http) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::from(self.why + "\n"));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
+    fn response(self, http: &Http) -> Response<Content> {
+        let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         match self.status {
             StatusCode::METHOD_NOT_ALLOWED => {
@@ -244,62 +284,65 @@ impl Refusal {
             }
             _ => {}
         }
-        response
+        response(self.status, headers, &mut (self.why + "\n").into())
     }
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: &mut Vec<u8>) -> Response<Content> {
+    let mut response = Response::new(content(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// A body that goes out.
+type Content = Full<Cursor<Vec<u8>>>;
+
+/// Takes a body out of a buffer. A short one is copied, so that the buffer keeps its room.
+fn content(bytes: &mut Vec<u8>) -> Content {
+    let mut body = Vec::new();
+    match bytes.len() <= ReadBuffer::SHORT {
+        true => {
+            body.extend_from_slice(bytes);
+            bytes.clear();
+        }
+        false => mem::swap(&mut body, bytes),
+    }
+    Full::new(Cursor::new(body))
 }
 
 /// Where hyper leaves a request and finds its response.
-#[derive(Clone)]
-struct Desk {
-    max_message: usize,
-    papers: Arc<Mutex<Papers>>,
-}
+#[derive(Clone, Default)]
+struct Desk(Arc<Mutex<Papers>>);
 
 #[derive(Default)]
 struct Papers {
-    request: Option<Came>,
-    response: Option<Response<Full<Bytes>>>,
+    request: Option<Request<Incoming>>,
+    response: Option<Response<Content>>,
 }
 
-/// A request, and its body if that is whole.
-type Came = (Parts, Result<Bytes, Refusal>);
-
 impl Desk {
-    fn new(max_message: usize) -> Desk {
-        Desk { max_message, papers: Arc::default() }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Papers> {
-        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn exchange(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (parts, body) = request.into_parts();
-        let body = match body.size_hint().lower() > self.max_message as u64 {
-            true => Err(self.too_long()),
-            false => match Limited::new(body, self.max_message).collect().await {
-                Ok(body) => Ok(body.to_bytes()),
-                Err(error) if error.is::<LengthLimitError>() => Err(self.too_long()),
-                Err(error) => Err(Refusal::new(StatusCode::BAD_REQUEST, error.to_string())),
-            },
-        };
-        self.lock().request = Some((parts, body));
-        poll_fn(|_| self.lock().response.take().map_or(Poll::Pending, Poll::Ready)).await
-    }
-
-    fn too_long(&self) -> Refusal {
-        let why = format!("a body has at most {} bytes", self.max_message);
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Service<Request<Incoming>> for Desk {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<Content>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = Desk;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let desk = self.clone();
-        Box::pin(async { Ok(desk.exchange(request).await) })
+    fn call(&self, request: Request<Incoming>) -> Desk {
+        self.lock().request = Some(request);
+        self.clone()
+    }
+}
+
+/// A response, which is there when the driver has put it there: nobody need be woken.
+impl Future for Desk {
+    type Output = Result<Response<Content>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        self.lock().response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
     }
 }

@@ -75,6 +75,8 @@ impl Http2Server {
     pub(crate) const MOST_STREAMS: u32 = 128;
     /// Room for all streams together, so that none can take it from the others.
     const WINDOW: u32 = (Http2Server::MOST_STREAMS + 1) * STREAM_WINDOW;
+    /// Answers up to this length are copied, in bytes.
+    const SHORT: usize = 1024;
 
     pub(crate) fn new() -> Http2Server {
         Http2Server {
@@ -190,8 +192,13 @@ impl Http2Server {
         let mut response = Response::new(());
         let content_type = HeaderValue::from_static(http.content_type);
         response.headers_mut().insert(CONTENT_TYPE, content_type);
-        let (bytes, trailers) = (mem::take(&mut answer.bytes), mem::take(&mut answer.trailers));
-        self.send(exchange.respond, response, bytes.into(), trailers);
+        // What a short answer was packed in serves for the next one.
+        let body = match answer.bytes.len() <= Http2Server::SHORT {
+            true => Bytes::copy_from_slice(&answer.bytes),
+            false => mem::take(&mut answer.bytes).into(),
+        };
+        answer.bytes.clear();
+        self.send(exchange.respond, response, body, mem::take(&mut answer.trailers));
     }
 
     /// Refuses a request that was handed out: it was not executed.
@@ -323,6 +330,11 @@ impl Http2Server {
     /// How many bytes of answers the client makes no room for.
     pub(crate) fn unsent(&self) -> usize {
         self.leaving.iter().map(Leaving::length).sum()
+    }
+
+    /// Whether nothing was begun that is not finished.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.is_busy() && self.arriving.is_empty()
     }
 
     /// Until when the rest of a request must have come, if the rest of one is waited for: each has
