@@ -241,12 +241,14 @@ impl<'a> ServerStub<'a> {
     // ANCHOR_END: ended
 
     /// Tells the client that the server goes, and which calls it did not execute.
+    #[cold]
     fn leave(&mut self) {
         self.road.bye(self.caller.last, &mut self.caller.output);
         self.caller.close_gently(Caller::LINGER);
     }
 
     /// Tells the client what it did wrong, if there is still a way to.
+    #[cold]
     fn last_words(&mut self, error: Error) -> Error {
         if let Error::Protocol(broken) = &error {
             self.end_with(Why::Broken(broken), Caller::LINGER);

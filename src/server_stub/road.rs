@@ -66,13 +66,24 @@ impl<'a> Road<'a> {
                 })
             }
             #[cfg(feature = "http")]
-            Road::Http(server, http) => {
-                caller.received = None;
-                server.take_in(http, input, &mut caller.output)
-            }
+            _ => self.take_in(input, caller),
+        }
+    }
+
+    // Inlined, this would be part of the stack frame of every connection; as below.
+    #[cfg(feature = "http")]
+    #[inline(never)]
+    fn take_in(
+        &mut self,
+        input: &mut ReadBuffer,
+        caller: &mut Caller<'_>,
+    ) -> Result<Found, ProtocolError> {
+        caller.received = None;
+        match self {
+            Road::Stream(..) => Ok(Found::Nothing),
+            Road::Http(server, http) => server.take_in(http, input, &mut caller.output),
             #[cfg(feature = "http2")]
             Road::Http2(server, http) => {
-                caller.received = None;
                 server.take_in(http, input, &mut caller.output)?;
                 Ok(server.choose_next())
             }
@@ -115,6 +126,20 @@ impl<'a> Road<'a> {
                 }
             }
             #[cfg(feature = "http")]
+            _ => self.respond(answered, answer, caller),
+        }
+    }
+
+    #[cfg(feature = "http")]
+    #[inline(never)]
+    fn respond(
+        &mut self,
+        answered: Result<(), ProtocolError>,
+        answer: &mut Answer,
+        caller: &mut Caller<'_>,
+    ) -> Result<Found, ProtocolError> {
+        match self {
+            Road::Stream(..) => Ok(Found::Nothing),
             Road::Http(server, http) => {
                 // The client of a server that stops is told not to send the next request.
                 let last = last_tick() >= caller.eager_until && caller.connection.is_told_to_stop();
