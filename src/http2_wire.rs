@@ -73,7 +73,7 @@ impl Http2Wire {
         let no_host = |_| Error::Pack(format!("{host:?} is no host name"));
         Ok(Arc::new(Http2Wire {
             authority: host.parse().map_err(no_host)?,
-            path: path(calls.path.clone())?,
+            path: path(&calls.path)?,
             line: Mutex::new(Arc::new(Line::connect(&dial, http)?)),
             calls,
             dial,
@@ -186,16 +186,16 @@ impl Http2Wire {
         if !talk.http2.is_free() {
             return Err(Error::Closed { sent: false });
         }
-        let request = self.request(request)?;
-        let asked = (request.uri().clone(), noted);
-        talk.http2.ask(request, asked)
+        let (request, path) = self.request(request)?;
+        talk.http2.ask(request, (path, noted))
     }
 
-    fn request(&self, request: Request) -> Result<http::Request<Bytes>> {
+    /// The request, and where it goes, if not to the path that is meant otherwise.
+    fn request(&self, request: Request) -> Result<(http::Request<Bytes>, Option<String>)> {
         let mut to = http::uri::Parts::default();
         to.scheme = Some(Scheme::HTTP);
         to.authority = Some(self.authority.clone());
-        to.path_and_query = Some(match request.path {
+        to.path_and_query = Some(match &request.path {
             Some(to) => path(to)?,
             None => self.path.clone(),
         });
@@ -206,7 +206,7 @@ impl Http2Wire {
         let content_type = HeaderValue::from_static(self.calls.http.content_type);
         post.headers_mut().insert(CONTENT_TYPE, content_type);
         post.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
-        Ok(post)
+        Ok((post, request.path))
     }
 
     /// Sends what was asked. `turn` is the caller's, if it has it.
@@ -257,9 +257,8 @@ impl Http2Wire {
     }
 }
 
-fn path(path: String) -> Result<PathAndQuery> {
-    let no_path = Error::Pack(format!("{path:?} is no path"));
-    PathAndQuery::from_maybe_shared(Bytes::from(path)).map_err(|_| no_path)
+fn path(path: &str) -> Result<PathAndQuery> {
+    PathAndQuery::try_from(path).map_err(|_| Error::Pack(format!("{path:?} is no path")))
 }
 
 impl<T> Pending<T> {

@@ -8,18 +8,32 @@ use serde::de::{Deserialize, DeserializeSeed};
 use serde::ser::Serialize;
 
 use crate::error::Execution;
+#[cfg(any(
+    feature = "grpc",
+    feature = "hprose",
+    feature = "json-rpc",
+    feature = "thrift",
+    feature = "xml-rpc"
+))]
+use crate::protocol::emit::Emitter;
 use crate::protocol::native::{Packer, Unpacker, ValueError};
+#[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+use crate::protocol::pull::Puller;
 use crate::value::Value;
 
 /// The arguments of a call, or the value of a reply, while they are still bytes: whoever knows
 /// the type unpacks them.
 ///
-/// The types are hidden behind `erased-serde`, so that one procedure answers on every wire. The
-/// native wire has a door of its own, because each hidden call there costs about as much as the
-/// byte that it reads.
+/// A procedure knows its types and no wire, so that it answers on every wire: the wire is hidden
+/// behind `dyn`. `erased-serde` does that for every serde format, with four hidden calls or more
+/// for each value; a wire that reads events needs one for each event. The native wire has a door
+/// of its own, because a hidden call there costs about as much as the byte that it reads.
 pub enum Packed<'a, 'de> {
     /// On the native wire.
     Native(&'a mut Unpacker<'de>),
+    /// On a wire that reads events.
+    #[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+    Events(Puller<'a, 'de>),
     /// On any other.
     Other(&'a mut (dyn erased_serde::Deserializer<'de> + 'a)),
 }
@@ -35,10 +49,23 @@ impl<'de> Packed<'_, 'de> {
 
     pub(crate) fn unpack_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, String> {
         match self {
-            Packed::Native(unpacker) => seed.deserialize(unpacker).map_err(|why| why.to_string()),
-            Packed::Other(packed) => seed.deserialize(packed).map_err(|why| why.to_string()),
+            Packed::Native(unpacker) => seed.deserialize(unpacker).map_err(in_words),
+            #[cfg(any(
+                feature = "grpc",
+                feature = "hprose",
+                feature = "thrift",
+                feature = "xml-rpc"
+            ))]
+            Packed::Events(mut puller) => seed.deserialize(&mut puller).map_err(in_words),
+            Packed::Other(packed) => seed.deserialize(packed).map_err(in_words),
         }
     }
+}
+
+/// Kept out of the way of values that fit.
+#[cold]
+fn in_words(why: impl fmt::Display) -> String {
+    why.to_string()
 }
 
 /// A value that is to become bytes: anything that serde can serialise.
@@ -49,6 +76,19 @@ pub trait Pack {
     /// The value has no form there.
     fn pack(&self, packer: &mut Packer<'_>) -> Result<(), ValueError>;
 
+    /// For a wire that writes events.
+    ///
+    /// # Errors
+    /// The value has no form there.
+    #[cfg(any(
+        feature = "grpc",
+        feature = "hprose",
+        feature = "json-rpc",
+        feature = "thrift",
+        feature = "xml-rpc"
+    ))]
+    fn emit(&self, emitter: &mut Emitter<'_>) -> Result<(), ValueError>;
+
     /// For any other.
     fn as_serde(&self) -> &dyn erased_serde::Serialize;
 }
@@ -56,6 +96,17 @@ pub trait Pack {
 impl<T: Serialize> Pack for T {
     fn pack(&self, packer: &mut Packer<'_>) -> Result<(), ValueError> {
         self.serialize(packer)
+    }
+
+    #[cfg(any(
+        feature = "grpc",
+        feature = "hprose",
+        feature = "json-rpc",
+        feature = "thrift",
+        feature = "xml-rpc"
+    ))]
+    fn emit(&self, emitter: &mut Emitter<'_>) -> Result<(), ValueError> {
+        self.serialize(emitter)
     }
 
     fn as_serde(&self) -> &dyn erased_serde::Serialize {

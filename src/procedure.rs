@@ -16,7 +16,8 @@ use serde::forward_to_deserialize_any;
 use serde::ser::Serialize;
 
 use crate::idl::{Type, Types};
-use crate::message::{Fault, Outcome, Packed};
+use crate::message::{Fault, Packed};
+pub use crate::server_stub::Teller;
 
 /// The procedures that a server offers, by name.
 ///
@@ -197,11 +198,16 @@ impl Registered {
     const PROBATION: i32 = 16;
 
     /// Steps 5 and 6, with the arguments unpacked before.
-    pub(crate) fn invoke(&self, arguments: Packed<'_, '_>, tell: &mut dyn FnMut(Stage<'_>)) {
-        if let Err(why) = self.procedure.invoke(arguments, tell) {
-            let message = format!("expected {}: {why}", self.signature.takes());
-            tell(Stage::Unfit(Fault::new(Fault::WRONG_ARGUMENTS, message)));
+    pub(crate) fn invoke(&self, arguments: Packed<'_, '_>, teller: &mut Teller<'_>) {
+        if let Err(why) = self.procedure.invoke(arguments, teller) {
+            teller.unfit(self.unfit(&why));
         }
+    }
+
+    #[cold]
+    fn unfit(&self, why: &str) -> Fault {
+        let message = format!("expected {}: {why}", self.signature.takes());
+        Fault::new(Fault::WRONG_ARGUMENTS, message)
     }
 
     /// Whether finished replies may wait for this procedure, because it is over in a moment.
@@ -220,28 +226,14 @@ impl Registered {
     }
 }
 
-/// How far an invocation has come.
-pub(crate) enum Stage<'a> {
-    /// The arguments do not fit; the procedure does not run.
-    Unfit(Fault),
-    /// The arguments are unpacked; the procedure is about to run.
-    Unpacked,
-    /// The procedure returned.
-    Returned(Outcome<'a>),
-}
-
 /// A procedure whose types are hidden behind packed arguments.
 trait Procedure: Send + Sync {
     /// What its arguments are made of.
     fn argument_types(&self, types: &mut Types) -> Vec<Type>;
 
-    /// Tells [`Stage::Unpacked`], runs, tells [`Stage::Returned`]. Fails, without running, if the
-    /// arguments do not fit.
-    fn invoke(
-        &self,
-        arguments: Packed<'_, '_>,
-        tell: &mut dyn FnMut(Stage<'_>),
-    ) -> Result<(), String>;
+    /// Tells that the arguments are unpacked, runs, tells what it returned. Fails, without running,
+    /// if the arguments do not fit.
+    fn invoke(&self, arguments: Packed<'_, '_>, teller: &mut Teller<'_>) -> Result<(), String>;
 }
 
 struct Typed<H, Marker> {
@@ -255,12 +247,8 @@ impl<Marker, H: Handler<Marker>> Procedure for Typed<H, Marker> {
         H::argument_types(types)
     }
 
-    fn invoke(
-        &self,
-        arguments: Packed<'_, '_>,
-        tell: &mut dyn FnMut(Stage<'_>),
-    ) -> Result<(), String> {
-        self.handler.handle(self.names, arguments, Teller(tell))
+    fn invoke(&self, arguments: Packed<'_, '_>, teller: &mut Teller<'_>) -> Result<(), String> {
+        self.handler.handle(self.names, arguments, teller)
     }
 }
 
@@ -279,20 +267,13 @@ where
         vec![types.of::<T>()]
     }
 
-    fn invoke(
-        &self,
-        arguments: Packed<'_, '_>,
-        tell: &mut dyn FnMut(Stage<'_>),
-    ) -> Result<(), String> {
+    fn invoke(&self, arguments: Packed<'_, '_>, teller: &mut Teller<'_>) -> Result<(), String> {
         let arguments: T = arguments.unpack()?;
-        tell(Stage::Unpacked);
-        (self.handler)(arguments).give(Teller(tell));
+        teller.unpacked();
+        (self.handler)(arguments).give(teller);
         Ok(())
     }
 }
-
-/// Where a handler reports to.
-pub struct Teller<'a>(&'a mut dyn FnMut(Stage<'_>));
 
 /// A closure of up to eight arguments that can be a procedure.
 ///
@@ -322,7 +303,7 @@ pub trait Handler<Marker>: Send + Sync + 'static {
         &self,
         names: &'static [&'static str],
         arguments: Packed<'_, '_>,
-        teller: Teller<'_>,
+        teller: &mut Teller<'_>,
     ) -> Result<(), String>;
 }
 
@@ -336,7 +317,7 @@ pub trait Returns<Marker> {
     fn type_name() -> String;
 
     /// Reports the outcome.
-    fn give(self, teller: Teller<'_>);
+    fn give(self, teller: &mut Teller<'_>);
 }
 
 /// Marks closures that return a value.
@@ -350,8 +331,8 @@ impl<T: Serialize> Returns<Plain> for T {
         short_type_name::<T>()
     }
 
-    fn give(self, teller: Teller<'_>) {
-        teller.0(Stage::Returned(Ok(&self)));
+    fn give(self, teller: &mut Teller<'_>) {
+        teller.returned(Ok(&self));
     }
 }
 
@@ -360,10 +341,10 @@ impl<T: Serialize, E: Into<Fault>> Returns<Fallible> for Result<T, E> {
         short_type_name::<T>()
     }
 
-    fn give(self, teller: Teller<'_>) {
+    fn give(self, teller: &mut Teller<'_>) {
         match self {
-            Ok(value) => teller.0(Stage::Returned(Ok(&value))),
-            Err(error) => teller.0(Stage::Returned(Err(error.into()))),
+            Ok(value) => teller.returned(Ok(&value)),
+            Err(error) => teller.returned(Err(error.into())),
         }
     }
 }
@@ -390,6 +371,7 @@ where
 
 impl<Tuple> ArgumentsVisitor<Tuple> {
     /// How an error names an argument.
+    #[cold]
     fn label(&self, index: usize) -> String {
         match self.names.get(index) {
             Some(name) => format!("argument {} ({name})", index + 1),
@@ -398,12 +380,14 @@ impl<Tuple> ArgumentsVisitor<Tuple> {
     }
 
     /// What stands for an argument that was not given: `None`, for those that may be left out.
+    #[cold]
     fn missing<'de, T: Deserialize<'de>, E: Error>(&self, index: usize) -> Result<T, E> {
         T::deserialize(Absent).map_err(|_| E::custom(format!("{} is missing", self.label(index))))
     }
 
-    fn unfit<E: Error>(&self, index: usize) -> impl Fn(E) -> E {
-        move |error| E::custom(format!("{}: {error}", self.label(index)))
+    #[cold]
+    fn unfit<E: Error>(&self, index: usize, why: E) -> E {
+        E::custom(format!("{}: {why}", self.label(index)))
     }
 }
 
@@ -489,11 +473,11 @@ macro_rules! handlers {
                 &self,
                 names: &'static [&'static str],
                 arguments: Packed<'_, '_>,
-                teller: Teller<'_>,
+                teller: &mut Teller<'_>,
             ) -> Result<(), String> {
                 let visitor = ArgumentsVisitor { names, count: $count, tuple: PhantomData };
                 let ($($value,)*): ($($T,)*) = arguments.unpack_seed(visitor)?;
-                teller.0(Stage::Unpacked);
+                teller.unpacked();
                 self($($value),*).give(teller);
                 Ok(())
             }
@@ -507,7 +491,7 @@ macro_rules! handlers {
             }
 
             fn visit_seq<Items: SeqAccess<'de>>(self, mut items: Items) -> Result<Self::Value, Items::Error> {
-                $(let $value = match items.next_element::<$T>().map_err(self.unfit($index))? {
+                $(let $value = match items.next_element::<$T>().map_err(|why| self.unfit($index, why))? {
                     Some(value) => value,
                     None => self.missing($index)?,
                 };)*
@@ -526,7 +510,7 @@ macro_rules! handlers {
                 while let Some(position) = entries.next_key_seed(Position(self.names, $count))? {
                     let twice = match position {
                         $($index => {
-                            let value = entries.next_value().map_err(self.unfit($index))?;
+                            let value = entries.next_value().map_err(|why| self.unfit($index, why))?;
                             $value.replace(value).is_some()
                         })*
                         _ => false,

@@ -21,6 +21,7 @@ use crate::server::{Limits, Server};
 use crate::steps::Step;
 use crate::transport::{Connection, Found, ReadBuffer, Wake, from_now, last_tick};
 
+pub use calls::Teller;
 use calls::{Answering, Caller};
 use road::{Road, Why};
 
@@ -49,7 +50,7 @@ pub struct ServerStub<'a> {
     /// A whole message that is in the input already.
     waiting: Option<Range<usize>>,
     /// When the connection may be given up: see [`Limits`](crate::Limits).
-    patience: Patience,
+    patience: Patience<'a>,
     caller: Caller<'a>,
 }
 
@@ -73,7 +74,7 @@ impl<'a> ServerStub<'a> {
     const REFUSAL_LINGER: Duration = Duration::from_millis(50);
     /// How long a stop may stay unseen because the stub reads without waiting for it: this long
     /// since it last looked, and this long again in one read.
-    const EAGER: Duration = Duration::from_millis(5);
+    const EAGER: Duration = Duration::from_millis(20);
     /// How long a connection is idle before the memory of large messages is given back.
     const BREATH: Duration = Duration::from_secs(1);
 
@@ -86,12 +87,12 @@ impl<'a> ServerStub<'a> {
             input: ReadBuffer::default(),
             answer: Answer::default(),
             waiting: None,
-            patience: Patience::new(server.limits),
+            patience: Patience::new(&server.limits),
             caller: Caller {
                 server,
                 connection,
                 output: Vec::new(),
-                eager_until: Duration::ZERO,
+                eager_until: last_tick() + ServerStub::EAGER,
                 received: None,
                 last: 0,
                 broken: None,
@@ -256,8 +257,8 @@ impl<'a> ServerStub<'a> {
 }
 
 /// How long a message is waited for.
-struct Patience {
-    limits: Limits,
+struct Patience<'a> {
+    limits: &'a Limits,
     /// When the message must have begun, or ended once it has. It is set when it is first asked
     /// for, because a message that is there already needs no clock.
     deadline: Option<Instant>,
@@ -267,26 +268,21 @@ struct Patience {
     first: bool,
 }
 
-impl Patience {
-    fn new(limits: Limits) -> Patience {
-        Patience {
-            limits,
-            deadline: Some(from_now(limits.first_message)),
-            begun: false,
-            first: true,
-        }
+impl<'a> Patience<'a> {
+    fn new(limits: &'a Limits) -> Patience<'a> {
+        Patience { limits, deadline: None, begun: false, first: true }
     }
 
     fn deadline(&mut self) -> Instant {
-        *self.deadline.get_or_insert_with(|| from_now(self.limits.idle))
+        let limit = if self.first { self.limits.first_message } else { self.limits.idle };
+        *self.deadline.get_or_insert_with(|| from_now(limit))
     }
 
     fn message_began(&mut self) {
         if !self.begun {
             self.begun = true;
             let end = from_now(self.limits.message);
-            let first = self.deadline.filter(|_| self.first);
-            self.deadline = Some(first.map_or(end, |first| first.min(end)));
+            self.deadline = Some(if self.first { self.deadline().min(end) } else { end });
         }
     }
 

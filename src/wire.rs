@@ -139,16 +139,29 @@ impl Wire {
         sent.inspect_err(|why| self.end(why))
     }
 
-    fn send_all(&self, mut rest: &[u8], mut leading: Option<&mut Leading<'_>>) -> Result<()> {
+    fn send_all(&self, bytes: &[u8], leading: Option<&mut Leading<'_>>) -> Result<()> {
+        match self.connection.send_some(bytes) {
+            Ok(sent) if sent == bytes.len() => Ok(()),
+            sent => self.send_rest(bytes, sent, leading),
+        }
+    }
+
+    /// Sends what the operating system did not take at once.
+    #[cold]
+    fn send_rest(
+        &self,
+        mut rest: &[u8],
+        mut sent: io::Result<usize>,
+        mut leading: Option<&mut Leading<'_>>,
+    ) -> Result<()> {
         let failed = |error: io::Error| Error::transport("sending a call", error);
-        let mut end = None;
+        let end = Instant::now() + Wire::WRITE_LIMIT;
         loop {
-            rest = &rest[self.connection.send_some(rest).map_err(failed)?..];
+            rest = &rest[sent.map_err(failed)?..];
             if rest.is_empty() {
                 return Ok(());
             }
             // The server may not read because nobody takes its replies: so those are read here.
-            let end = *end.get_or_insert_with(|| Instant::now() + Wire::WRITE_LIMIT);
             let flags = PollFlags::IN | PollFlags::OUT;
             if wait_for(&self.connection, flags, Some(end)).map_err(failed)? == Wake::TimedOut {
                 return Err(failed(io::ErrorKind::TimedOut.into()));
@@ -160,6 +173,7 @@ impl Wire {
             } else {
                 thread::yield_now();
             }
+            sent = self.connection.send_some(rest);
         }
     }
 
@@ -343,18 +357,22 @@ impl News<'_> {
                 self.fill(id, |slot| deliver(slot, outcome));
             }
             Arrived::Refused(fault) => self.end(&Error::Fault(fault)),
-            Arrived::Bye { last } => {
-                let fault = "the server takes no more calls on this connection; not executed";
-                let fault = Fault::new(Fault::STOPPING, fault);
-                let waiting = self.wire.close().into_iter().chain(self.own.map(|(id, _)| id));
-                // Numbers wrap around: the ones after `last` are those less than half a turn away.
-                for id in waiting.filter(|id| id.wrapping_sub(last).cast_signed() > 0) {
-                    self.fill(id, |slot| slot.fail(Error::Fault(fault.clone())));
-                }
-            }
+            Arrived::Bye { last } => self.bye(last),
         }
     }
 
+    #[cold]
+    fn bye(&self, last: u32) {
+        let fault = "the server takes no more calls on this connection; not executed";
+        let fault = Fault::new(Fault::STOPPING, fault);
+        let waiting = self.wire.close().into_iter().chain(self.own.map(|(id, _)| id));
+        // Numbers wrap around: the ones after `last` are those less than half a turn away.
+        for id in waiting.filter(|id| id.wrapping_sub(last).cast_signed() > 0) {
+            self.fill(id, |slot| slot.fail(Error::Fault(fault.clone())));
+        }
+    }
+
+    #[cold]
     fn end(&self, why: &Error) {
         self.wire.end(why);
         if let Some((_, slot)) = self.own {

@@ -7,8 +7,8 @@ pub mod support;
 use std::io::Read;
 use std::net::Shutdown;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use ninestep::{
@@ -154,6 +154,27 @@ fn a_stop_answers_what_was_read_and_refuses_the_rest() {
         assert_eq!(last(&busy.news()), 9);
         assert!(busy.is_over());
         drop((idle, busy));
+        server.ended().unwrap();
+    });
+}
+
+#[test]
+fn a_stop_waits_for_a_slow_call_no_longer_than_it_may() {
+    within("a stop", || {
+        let (go_on, gate) = mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        let procedures = demo::procedures().on("wait", move || gate.lock().unwrap().recv().is_ok());
+        let limits = Limits { drain: Duration::from_millis(50), ..PATIENT };
+        let server = Server::new(procedures).protocol(Texts::new(1000)).limits(limits);
+        let server = ServerThread::run(server, ThreadPerConnection::default());
+        let mut frames = Frames::greeted(server.address());
+        frames.send(&call(1, "wait", "[]"));
+        is_served(&mut frames, 3);
+        server.stop_handle().stop();
+        assert_eq!(last(&frames.news()), i32::MAX.cast_unsigned());
+        assert_eq!(last(&frames.news()), 3);
+        assert!(frames.is_over());
+        drop((frames, go_on));
         server.ended().unwrap();
     });
 }

@@ -180,6 +180,14 @@ mod other {
     }
 }
 
+/// No format has integers of 128 bits.
+#[derive(Deserialize)]
+#[expect(dead_code)]
+struct Account {
+    owner: Point,
+    balance: i128,
+}
+
 fn named(name: &str) -> Type {
     Type::Named(name.to_owned())
 }
@@ -243,4 +251,15 @@ fn a_result_is_known_by_its_name() {
     on("// next is left out: next is a word of Thrift's own.", new().on("next", || 1));
     on("// a.b is left out: \"a.b\" cannot be a name there.", new().on("a.b", || 1));
     on("void f(1: bool argument1)", new().on("f", |_: bool| ()));
+}
+
+#[test]
+fn a_struct_that_cannot_be_written_is_refused_each_time() {
+    let procedures = Procedures::new().on("first", |_: Account| ()).on("second", |_: Account| ());
+    for file in [idl::thrift(&procedures, "S"), idl::proto(&procedures, "S")] {
+        assert!(
+            file.contains("first is left out") && file.contains("second is left out"),
+            "{file}"
+        );
+    }
 }

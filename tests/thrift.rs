@@ -214,6 +214,17 @@ fn a_oneway_call_is_never_answered() {
 }
 
 #[test]
+fn arguments_may_come_in_another_order() {
+    within("another order", || {
+        let (call, quotient) = GOLDEN[1];
+        let swapped = [&call[..18], &call[29..40], &call[18..29], b"\0"].concat();
+        for protocol in [thrift(), Thrift::default()] {
+            Talk::to(protocol).ask(&swapped, quotient);
+        }
+    });
+}
+
+#[test]
 fn unknown_fields_are_passed_over() {
     within("unknown fields", || {
         let talk = Talk::to(thrift());

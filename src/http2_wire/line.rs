@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use http::Uri;
 use rustix::event::PollFlags;
 
 use crate::channel::Dial;
@@ -25,8 +24,8 @@ pub(crate) struct Line {
     pub(super) turns: (Sender<ReadBuffer>, Receiver<ReadBuffer>),
 }
 
-/// Where a call went, and whose it is; a notification is nobody's.
-type Asked = (Uri, Option<Noted>);
+/// Where a call went, if that is a place of its own, and whose it is; a notification is nobody's.
+type Asked = (Option<String>, Option<Noted>);
 
 /// What is said on a connection.
 pub(super) struct Talk {
@@ -140,14 +139,15 @@ impl Turn {
         };
         let sent = talk.send_some(&self.line.connection);
         drop(talk);
-        for ((uri, call), response) in answered {
+        for ((path, call), response) in answered {
+            let path = path.as_deref().unwrap_or(&calls.path);
             match (call, response) {
                 (Some((id, slot)), Ok(it)) => {
                     let call = [(id, &*slot as &dyn Deliver)];
-                    calls.deliver(uri.path(), it.status, &it.headers, &it.body, &call);
+                    calls.deliver(path, it.status, &it.headers, &it.body, &call);
                 }
                 (None, Ok(it)) => {
-                    calls.deliver(uri.path(), it.status, &it.headers, &it.body, &[]);
+                    calls.deliver(path, it.status, &it.headers, &it.body, &[]);
                 }
                 (Some((_, slot)), Err(why)) => slot.fail(why),
                 (None, Err(why)) => log::debug!("a notification was refused: {why}"),

@@ -111,9 +111,8 @@ impl File<'_> {
         }
         let declared = match self.types.definition(name) {
             Some(Definition::Struct(fields)) => {
-                let fields = self.fields(fields)?;
-                self.declare("struct", name, &fields);
-                Ok(name.to_owned())
+                let fields = self.fields(fields);
+                fields.map(|fields| self.declare("struct", name, &fields))
             }
             Some(Definition::Enum(variants)) => self.enumeration(name, variants),
             None => Err(format!("what {name} is made of is not known")),
@@ -121,10 +120,10 @@ impl File<'_> {
         if declared.is_err() {
             self.names.remove(name);
         }
-        declared
+        declared.map(|()| name.to_owned())
     }
 
-    fn enumeration(&mut self, name: &str, variants: &[(String, Type)]) -> Written {
+    fn enumeration(&mut self, name: &str, variants: &[(String, Type)]) -> Result<(), String> {
         let empty = variants.iter().filter(|(_, content)| *content == Type::Unit).count();
         if empty == variants.len() {
             variants.iter().try_for_each(|(value, _)| checked(value).map(drop))?;
@@ -138,7 +137,7 @@ impl File<'_> {
         } else {
             return Err(format!("some of {name}'s variants hold something, and some do not"));
         }
-        Ok(name.to_owned())
+        Ok(())
     }
 
     /// For each field its type, with what stands before it, and its name.

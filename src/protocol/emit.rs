@@ -10,6 +10,7 @@ use serde::ser::{self, Serialize};
 pub(crate) use super::key::Key;
 use super::key::KeyEmitter;
 use super::native::ValueError;
+use crate::message::Pack;
 
 type Result<T = ()> = std::result::Result<T, ValueError>;
 
@@ -97,22 +98,20 @@ pub(crate) enum Shape {
 ///
 /// # Errors
 /// The value has no form on the wire. What was written by then is the caller's to remove.
-pub(crate) fn emit<E: Emit, T: Serialize + ?Sized>(
-    wire: &mut E,
-    depth: usize,
-    value: &T,
-) -> Result {
-    value.serialize(&mut Emitter { wire, depth })
+pub(crate) fn emit(wire: &mut dyn Emit, depth: usize, value: &dyn Pack) -> Result {
+    value.emit(&mut Emitter { wire, depth })
 }
 
-struct Emitter<'e, E> {
-    wire: &'e mut E,
+/// Writes a value: a serde `Serializer`. Which wire it writes to, no type says, so that a result's
+/// type is compiled once for all of them.
+pub struct Emitter<'e> {
+    wire: &'e mut (dyn Emit + 'e),
     /// How many containers may still be opened.
     depth: usize,
 }
 
-impl<'e, E: Emit> Emitter<'e, E> {
-    fn open(&mut self, shape: Shape, count: Option<usize>) -> Result<Container<'_, 'e, E>> {
+impl<'e> Emitter<'e> {
+    fn open(&mut self, shape: Shape, count: Option<usize>) -> Result<Container<'_, 'e>> {
         self.descend()?;
         self.wire.open(shape, count)?;
         Ok(Container { emitter: self, shape, next: 0, is_variant: false })
@@ -125,7 +124,7 @@ impl<'e, E: Emit> Emitter<'e, E> {
         name: &'static str,
         shape: Shape,
         count: usize,
-    ) -> Result<Container<'_, 'e, E>> {
+    ) -> Result<Container<'_, 'e>> {
         self.begin_variant(index, name)?;
         Ok(Container { is_variant: true, ..self.open(shape, Some(count))? })
     }
@@ -148,15 +147,15 @@ impl<'e, E: Emit> Emitter<'e, E> {
 }
 
 /// A container that is being written.
-struct Container<'c, 'e, E> {
-    emitter: &'c mut Emitter<'e, E>,
+pub struct Container<'c, 'e> {
+    emitter: &'c mut Emitter<'e>,
     shape: Shape,
     /// The index of a struct's next field.
     next: u32,
     is_variant: bool,
 }
 
-impl<E: Emit> Container<'_, '_, E> {
+impl Container<'_, '_> {
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         value.serialize(&mut *self.emitter)
     }
@@ -168,16 +167,16 @@ impl<E: Emit> Container<'_, '_, E> {
     }
 }
 
-impl<'c, 'e, E: Emit> ser::Serializer for &'c mut Emitter<'e, E> {
+impl<'c, 'e> ser::Serializer for &'c mut Emitter<'e> {
     type Ok = ();
     type Error = ValueError;
-    type SerializeSeq = Container<'c, 'e, E>;
-    type SerializeTuple = Container<'c, 'e, E>;
-    type SerializeTupleStruct = Container<'c, 'e, E>;
-    type SerializeTupleVariant = Container<'c, 'e, E>;
-    type SerializeMap = Container<'c, 'e, E>;
-    type SerializeStruct = Container<'c, 'e, E>;
-    type SerializeStructVariant = Container<'c, 'e, E>;
+    type SerializeSeq = Container<'c, 'e>;
+    type SerializeTuple = Container<'c, 'e>;
+    type SerializeTupleStruct = Container<'c, 'e>;
+    type SerializeTupleVariant = Container<'c, 'e>;
+    type SerializeMap = Container<'c, 'e>;
+    type SerializeStruct = Container<'c, 'e>;
+    type SerializeStructVariant = Container<'c, 'e>;
 
     fn serialize_bool(self, value: bool) -> Result {
         self.wire.bool(value)
@@ -295,11 +294,11 @@ impl<'c, 'e, E: Emit> ser::Serializer for &'c mut Emitter<'e, E> {
         self.end_variant()
     }
 
-    fn serialize_seq(self, count: Option<usize>) -> Result<Container<'c, 'e, E>> {
+    fn serialize_seq(self, count: Option<usize>) -> Result<Container<'c, 'e>> {
         self.open(Shape::List, count)
     }
 
-    fn serialize_tuple(self, count: usize) -> Result<Container<'c, 'e, E>> {
+    fn serialize_tuple(self, count: usize) -> Result<Container<'c, 'e>> {
         self.open(Shape::Tuple, Some(count))
     }
 
@@ -307,7 +306,7 @@ impl<'c, 'e, E: Emit> ser::Serializer for &'c mut Emitter<'e, E> {
         self,
         _name: &'static str,
         count: usize,
-    ) -> Result<Container<'c, 'e, E>> {
+    ) -> Result<Container<'c, 'e>> {
         self.open(Shape::Tuple, Some(count))
     }
 
@@ -317,15 +316,15 @@ impl<'c, 'e, E: Emit> ser::Serializer for &'c mut Emitter<'e, E> {
         index: u32,
         variant: &'static str,
         count: usize,
-    ) -> Result<Container<'c, 'e, E>> {
+    ) -> Result<Container<'c, 'e>> {
         self.open_variant(index, variant, Shape::Tuple, count)
     }
 
-    fn serialize_map(self, count: Option<usize>) -> Result<Container<'c, 'e, E>> {
+    fn serialize_map(self, count: Option<usize>) -> Result<Container<'c, 'e>> {
         self.open(Shape::Map, count)
     }
 
-    fn serialize_struct(self, _name: &'static str, count: usize) -> Result<Container<'c, 'e, E>> {
+    fn serialize_struct(self, _name: &'static str, count: usize) -> Result<Container<'c, 'e>> {
         self.open(Shape::Struct, Some(count))
     }
 
@@ -335,14 +334,14 @@ impl<'c, 'e, E: Emit> ser::Serializer for &'c mut Emitter<'e, E> {
         index: u32,
         variant: &'static str,
         count: usize,
-    ) -> Result<Container<'c, 'e, E>> {
+    ) -> Result<Container<'c, 'e>> {
         self.open_variant(index, variant, Shape::Struct, count)
     }
 }
 
 macro_rules! items {
     ($($kind:ident $method:ident;)*) => {$(
-        impl<E: Emit> ser::$kind for Container<'_, '_, E> {
+        impl ser::$kind for Container<'_, '_> {
             type Ok = ();
             type Error = ValueError;
 
@@ -366,7 +365,7 @@ items! {
 
 macro_rules! fields {
     ($($kind:ident)*) => {$(
-        impl<E: Emit> ser::$kind for Container<'_, '_, E> {
+        impl ser::$kind for Container<'_, '_> {
             type Ok = ();
             type Error = ValueError;
 
@@ -394,7 +393,7 @@ macro_rules! fields {
 
 fields! { SerializeStruct SerializeStructVariant }
 
-impl<E: Emit> ser::SerializeMap for Container<'_, '_, E> {
+impl ser::SerializeMap for Container<'_, '_> {
     type Ok = ();
     type Error = ValueError;
 

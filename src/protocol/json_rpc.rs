@@ -281,7 +281,7 @@ impl JsonRpc {
         let before = out.len();
         out.extend(br#","params":"#);
         let params_at = out.len();
-        write::value(call.arguments.as_serde(), self.max_depth, out)?;
+        write::value(call.arguments, self.max_depth, out)?;
         match &out[params_at..] {
             [b'[' | b'{', ..] => {}
             // Rust's empty tuple is nothing; a call without arguments has no member for them.

@@ -48,7 +48,7 @@ impl fmt::Display for Key<'_> {
 }
 
 /// Writes a key: a text, an integer or a boolean.
-pub(crate) struct KeyEmitter<'e, E>(pub(crate) &'e mut E);
+pub(crate) struct KeyEmitter<'e>(pub(crate) &'e mut dyn Emit);
 
 macro_rules! integer_keys {
     ($($method:ident: $type:ty => $width:ident,)*) => {$(
@@ -66,7 +66,7 @@ macro_rules! not_a_key {
     )*};
 }
 
-impl<E: Emit> ser::Serializer for KeyEmitter<'_, E> {
+impl ser::Serializer for KeyEmitter<'_> {
     type Ok = ();
     type Error = ValueError;
     type SerializeSeq = ser::Impossible<(), ValueError>;

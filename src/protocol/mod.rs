@@ -27,7 +27,7 @@ pub mod xml_rpc;
     feature = "thrift",
     feature = "xml-rpc"
 ))]
-mod emit;
+pub(crate) mod emit;
 #[cfg(any(
     feature = "grpc",
     feature = "hprose",
@@ -37,7 +37,7 @@ mod emit;
 ))]
 mod key;
 #[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
-mod pull;
+pub(crate) mod pull;
 #[cfg(any(feature = "hprose", feature = "xml-rpc"))]
 mod special;
 

@@ -30,11 +30,15 @@ pub(crate) trait Pull<'de> {
     /// Takes the next key of the map that was opened last. If there is none, the map is closed.
     fn key(&mut self) -> Result<Option<Key<'de>>>;
 
-    /// Skips the next value, in which containers may nest as deep as `depth`.
-    fn skip(&mut self, depth: usize) -> Result {
-        let mut puller = Puller { wire: self, depth };
-        de::Deserializer::deserialize_any(&mut puller, de::IgnoredAny).map(drop)
-    }
+    /// Skips the next value, in which containers may nest as deep as `depth`: by [`skip`], if the
+    /// wire knows no shorter way.
+    fn skip(&mut self, depth: usize) -> Result;
+}
+
+/// Skips a value by reading it.
+#[cfg(any(feature = "hprose", feature = "xml-rpc"))]
+pub(crate) fn skip<'de>(wire: &mut dyn Pull<'de>, depth: usize) -> Result {
+    de::Deserializer::deserialize_any(&mut Puller { wire, depth }, de::IgnoredAny).map(drop)
 }
 
 /// What comes next.
@@ -83,21 +87,20 @@ pub(crate) enum Hint {
     Enum(&'static [&'static str]),
 }
 
-/// Reads a value: a serde `Deserializer`.
-pub(crate) struct Puller<'p, P: ?Sized> {
-    wire: &'p mut P,
+/// Reads a value: a serde `Deserializer`. Which wire it reads from, no type says, so that a
+/// procedure's types are compiled once for all of them.
+pub struct Puller<'p, 'de> {
+    wire: &'p mut (dyn Pull<'de> + 'p),
     /// How many containers may still be opened.
     depth: usize,
 }
 
-impl<'p, P: ?Sized> Puller<'p, P> {
+impl<'p, 'de> Puller<'p, 'de> {
     /// Reads from `wire`, where containers may nest as deep as `depth`.
-    pub(crate) fn new(wire: &'p mut P, depth: usize) -> Puller<'p, P> {
+    pub(crate) fn new(wire: &'p mut (dyn Pull<'de> + 'p), depth: usize) -> Puller<'p, 'de> {
         Puller { wire, depth }
     }
-}
 
-impl<'de, P: Pull<'de> + ?Sized> Puller<'_, P> {
     fn visit<V: Visitor<'de>>(&mut self, hint: Hint, visitor: V) -> Result<V::Value> {
         match self.wire.next(hint)? {
             Event::Null => visitor.visit_unit(),
@@ -155,7 +158,7 @@ macro_rules! hinted {
     )*};
 }
 
-impl<'de, P: Pull<'de> + ?Sized> de::Deserializer<'de> for &mut Puller<'_, P> {
+impl<'de> de::Deserializer<'de> for &mut Puller<'_, 'de> {
     type Error = ValueError;
 
     hinted! {
@@ -256,14 +259,14 @@ impl<'de, P: Pull<'de> + ?Sized> de::Deserializer<'de> for &mut Puller<'_, P> {
 }
 
 /// What is left of the container that was opened last.
-struct Contents<'c, 'p, 'de, P: ?Sized> {
-    puller: &'c mut Puller<'p, P>,
+struct Contents<'c, 'p, 'de> {
+    puller: &'c mut Puller<'p, 'de>,
     ended: bool,
     /// The keys so far, where it matters that none comes twice.
     seen: Option<HashSet<Key<'de>>>,
 }
 
-impl<'de, P: Pull<'de> + ?Sized> Contents<'_, '_, 'de, P> {
+impl Contents<'_, '_, '_> {
     /// Checks that a list's visitor took all of it.
     fn close(&mut self) -> Result {
         if !self.ended && self.puller.wire.item()? {
@@ -273,7 +276,7 @@ impl<'de, P: Pull<'de> + ?Sized> Contents<'_, '_, 'de, P> {
     }
 }
 
-impl<'de, P: Pull<'de> + ?Sized> de::SeqAccess<'de> for Contents<'_, '_, 'de, P> {
+impl<'de> de::SeqAccess<'de> for Contents<'_, '_, 'de> {
     type Error = ValueError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
@@ -282,7 +285,7 @@ impl<'de, P: Pull<'de> + ?Sized> de::SeqAccess<'de> for Contents<'_, '_, 'de, P>
     }
 }
 
-impl<'de, P: Pull<'de> + ?Sized> de::MapAccess<'de> for Contents<'_, '_, 'de, P> {
+impl<'de> de::MapAccess<'de> for Contents<'_, '_, 'de> {
     type Error = ValueError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
@@ -302,9 +305,9 @@ impl<'de, P: Pull<'de> + ?Sized> de::MapAccess<'de> for Contents<'_, '_, 'de, P>
 }
 
 /// The one entry of the map that stands for an enum's variant with content.
-struct Variant<'c, 'p, P: ?Sized>(&'c mut Puller<'p, P>);
+struct Variant<'c, 'p, 'de>(&'c mut Puller<'p, 'de>);
 
-impl<'de, P: Pull<'de> + ?Sized> de::EnumAccess<'de> for Variant<'_, '_, P> {
+impl<'de> de::EnumAccess<'de> for Variant<'_, '_, 'de> {
     type Error = ValueError;
     type Variant = Self;
 
@@ -315,7 +318,7 @@ impl<'de, P: Pull<'de> + ?Sized> de::EnumAccess<'de> for Variant<'_, '_, P> {
     }
 }
 
-impl<'de, P: Pull<'de> + ?Sized> de::VariantAccess<'de> for Variant<'_, '_, P> {
+impl<'de> de::VariantAccess<'de> for Variant<'_, '_, 'de> {
     type Error = ValueError;
 
     fn unit_variant(self) -> Result {

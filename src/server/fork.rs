@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write, stdout};
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -147,7 +147,11 @@ impl Fork {
 }
 
 /// The threads of this process, which must not become more.
-struct Threads(u64);
+struct Threads {
+    /// The folder that has a folder for each of them. Once it is open, a look at it is cheap.
+    tasks: File,
+    allowed: u64,
+}
 
 impl Threads {
     const TASKS: &str = "/proc/self/task";
@@ -161,7 +165,9 @@ impl Threads {
         loop {
             let others = Threads::others().map_err(uncountable)?;
             if others.is_empty() {
-                return Ok(Threads(Threads::count().map_err(uncountable)?));
+                let tasks = File::open(Threads::TASKS).map_err(uncountable)?;
+                let allowed = Threads::count(&tasks).map_err(uncountable)?;
+                return Ok(Threads { tasks, allowed });
             }
             if Instant::now() > patience {
                 return Err(StrategyError::OtherThreads(others.join(", ")).into());
@@ -187,15 +193,15 @@ impl Threads {
     }
 
     fn unchanged(&self) -> io::Result<()> {
-        match Threads::count()? {
-            count if count <= self.0 => Ok(()),
+        match Threads::count(&self.tasks)? {
+            count if count <= self.allowed => Ok(()),
             _ => Err(io::Error::other("the server has started threads, and fork is unsound")),
         }
     }
 
     /// A folder has a link for each folder in it, besides its own two.
-    fn count() -> io::Result<u64> {
-        Ok(fs::metadata(Threads::TASKS)?.nlink() - 2)
+    fn count(tasks: &File) -> io::Result<u64> {
+        Ok(tasks.metadata()?.nlink() - 2)
     }
 }
 

@@ -10,10 +10,10 @@ use rustix::event::PollFlags;
 
 use crate::error::{Error, Result};
 use crate::message::{Call, Fault, Outcome, Packed};
-use crate::procedure::{Procedures, Registered, Stage};
+use crate::procedure::{Procedures, Registered};
 use crate::protocol::Calls;
 use crate::server::Server;
-use crate::steps::Step;
+use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
 
 /// What a call needs besides the message: a part of the stub of its own, because the protocol
@@ -83,27 +83,36 @@ impl Caller<'_> {
     }
 
     fn send_output(&self) -> Result<()> {
+        match self.connection.send_some(&self.output) {
+            Ok(sent) if sent == self.output.len() => Ok(()),
+            sent => self.send_rest(sent),
+        }
+    }
+
+    /// Sends what the operating system did not take at once.
+    #[cold]
+    fn send_rest(&self, mut sent: io::Result<usize>) -> Result<()> {
         let failed = |error: io::Error| Error::transport("sending a reply", error);
         let limits = &self.server.limits;
-        let (mut rest, mut end, mut stopping) = (&self.output[..], None, false);
+        let (mut rest, mut end, mut stopping) = (&self.output[..], from_now(limits.write), false);
         loop {
-            rest = &rest[self.connection.send_some(rest).map_err(failed)?..];
+            rest = &rest[sent.map_err(failed)?..];
             if rest.is_empty() {
                 return Ok(());
             }
-            let end = end.get_or_insert_with(|| from_now(limits.write));
             let woken = match stopping {
-                false => self.connection.wait(PollFlags::OUT, Some(*end)),
-                true => wait_for(&self.connection, PollFlags::OUT, Some(*end)),
+                false => self.connection.wait(PollFlags::OUT, Some(end)),
+                true => wait_for(&self.connection, PollFlags::OUT, Some(end)),
             };
             match woken.map_err(failed)? {
                 Wake::Ready => {}
                 Wake::TimedOut => return Err(failed(io::ErrorKind::TimedOut.into())),
                 Wake::Stop => {
                     stopping = true;
-                    *end = (*end).min(from_now(limits.drain));
+                    end = end.min(from_now(limits.drain));
                 }
             }
+            sent = self.connection.send_some(rest);
         }
     }
 }
@@ -159,13 +168,13 @@ pub(super) fn find<'a>(
     // ANCHOR: lookup
     let Some(procedure) = server.procedures.get(name) else {
         server.steps.tell(Step::Unpack, name, id, message);
-        finish(name, Err(Fault::no_such_procedure(name)), reply);
+        refuse(name, Fault::no_such_procedure, reply);
         return None;
     };
     // ANCHOR_END: lookup
     if call.patience_ms.is_some_and(|ms| waited(Duration::from_millis(ms.into()))) {
         let message = "the deadline had passed when the call came up; it was not executed";
-        finish(name, Err(Fault::new(Fault::DEADLINE_PASSED, message)), reply);
+        refuse(name, |_| Fault::new(Fault::DEADLINE_PASSED, message), reply);
         return None;
     }
     Some(procedure)
@@ -179,49 +188,72 @@ pub(super) fn run(
     message: &[u8],
     reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
 ) {
-    let (name, id, steps) = (call.procedure, call.id, &server.steps);
+    let Call { id, procedure: name, arguments, .. } = call;
+    let mut teller = Teller { name, id, message, steps: &server.steps, reply };
     // ANCHOR: catch
-    let run = AssertUnwindSafe(|| {
-        procedure.invoke(call.arguments, &mut |stage| match stage {
-            Stage::Unfit(fault) => {
-                steps.tell(Step::Unpack, name, id, message);
-                finish(name, Err(fault), reply);
-            }
-            Stage::Unpacked => {
-                steps.tell(Step::Unpack, name, id, message);
-                steps.tell(Step::Invoke, name, id, &[]);
-            }
-            Stage::Returned(outcome) => {
-                steps.tell(Step::Run, name, id, &[]);
-                finish(name, outcome, reply);
-            }
-        });
-    });
+    let run = AssertUnwindSafe(|| procedure.invoke(arguments, &mut teller));
     if let Err(panic) = catch_unwind(run) {
-        log::error!("{name} panicked: {}", panic_text(&*panic));
-        let _ = reply(Err(Fault::new(Fault::INTERNAL, format!("{name} failed inside"))));
+        refuse(name, |name| panicked(name, &*panic), reply);
     }
     // ANCHOR_END: catch
 }
 
-/// Hands an outcome to the protocol.
-fn finish(
-    name: &str,
-    outcome: Outcome<'_>,
-    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
-) {
-    if let Err(fault) = reply(outcome) {
-        log::error!("the outcome of {name} cannot be sent: {fault}");
-        // A fault of a few words can be packed by every protocol.
-        let _ = reply(Err(fault));
+/// Where a procedure tells how far it has come: the end of step 4, steps 5 and 6, and what is
+/// packed in 7.
+pub struct Teller<'a> {
+    name: &'a str,
+    id: u32,
+    message: &'a [u8],
+    steps: &'a Steps,
+    reply: &'a mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+}
+
+impl Teller<'_> {
+    /// The arguments do not fit; the procedure does not run.
+    pub(crate) fn unfit(&mut self, fault: Fault) {
+        self.steps.tell(Step::Unpack, self.name, self.id, self.message);
+        refuse(self.name, |_| fault, self.reply);
+    }
+
+    /// The arguments are unpacked; the procedure is about to run.
+    pub(crate) fn unpacked(&self) {
+        self.steps.tell(Step::Unpack, self.name, self.id, self.message);
+        self.steps.tell(Step::Invoke, self.name, self.id, &[]);
+    }
+
+    /// The procedure returned.
+    pub(crate) fn returned(&mut self, outcome: Outcome<'_>) {
+        self.steps.tell(Step::Run, self.name, self.id, &[]);
+        if let Err(fault) = (self.reply)(outcome) {
+            refuse(self.name, |name| unsendable(name, fault), self.reply);
+        }
     }
 }
 
-/// What a panic said; `panic!` with a text gives one of these two.
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
+/// Answers with a fault, which every protocol can pack if it has a few words. What a fault needs
+/// would be part of the stack frame of every call if it stood there, and a thread's stack is what a
+/// busy server touches most.
+#[cold]
+#[inline(never)]
+fn refuse(
+    name: &str,
+    fault: impl FnOnce(&str) -> Fault,
+    reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
+) {
+    let _ = reply(Err(fault(name)));
+}
+
+fn unsendable(name: &str, fault: Fault) -> Fault {
+    log::error!("the outcome of {name} cannot be sent: {fault}");
+    fault
+}
+
+fn panicked(name: &str, panic: &(dyn Any + Send)) -> Fault {
+    // What `panic!` with a text gives is one of these two.
+    let text = panic
         .downcast_ref::<&str>()
         .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text")
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    log::error!("{name} panicked: {}", text.unwrap_or("no text"));
+    Fault::new(Fault::INTERNAL, format!("{name} failed inside"))
 }

@@ -6,6 +6,7 @@
 //! far and is slow at once holds the others up once, and runs on helpers after that.
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::os::fd::AsFd;
 use std::thread::{self, Scope};
 use std::time::Instant;
@@ -45,6 +46,7 @@ impl ServerStub<'_> {
                 stopping: None,
                 first: Some(first),
                 quiet: None,
+                called: false,
                 blocked: None,
                 shrunk: false,
             };
@@ -74,6 +76,8 @@ struct SideBySide<'scope, 'env, 'a> {
     first: Option<Instant>,
     /// Until when another request must have come, if that was asked since the last one.
     quiet: Option<Instant>,
+    /// Whether there was a call since the last look for a stop.
+    called: bool,
     /// Until when the client must take some of these bytes of answers.
     blocked: Option<(Instant, usize)>,
     /// Whether memory was given back since something came.
@@ -87,6 +91,8 @@ enum Then {
     GiveBackMemory,
     GiveUpOldest,
     GiveUpSending,
+    /// The time to drain is over.
+    End,
 }
 
 impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
@@ -97,7 +103,8 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
         loop {
             self.answer_calls()?;
             let leaving = self.ended || self.stopping.is_some();
-            if self.http2.is_finished() || (leaving && !self.http2.is_busy()) {
+            let late = self.stopping.is_some_and(|end| end <= Instant::now());
+            if self.http2.is_finished() || late || (leaving && !self.http2.is_busy()) {
                 break;
             }
             self.wait()?;
@@ -112,13 +119,18 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
         while let Some(mut done) = self.helpers.as_mut().and_then(Helpers::done) {
             self.http2.answer(self.http, done.exchange, done.answered, &mut done.answer);
         }
-        while self.http2.unsent() < SideBySide::FULL
-            && let Some(exchange) = self.http2.next()
-        {
-            (self.first, self.quiet) = (None, None);
-            self.call(exchange);
+        loop {
+            while self.http2.unsent() < SideBySide::FULL
+                && let Some(exchange) = self.http2.next()
+            {
+                (self.first, self.quiet, self.called) = (None, None, true);
+                self.call(exchange);
+            }
+            self.http2.work(self.http, &mut self.caller.output)?;
+            if self.http2.unsent() >= SideBySide::FULL || !self.http2.has_next() {
+                break;
+            }
         }
-        self.http2.work(self.http, &mut self.caller.output)?;
         if self.ended {
             self.http2.end();
         }
@@ -153,7 +165,21 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
     fn wait(&mut self) -> Result<()> {
         let helpers = self.helpers.as_ref().filter(|helpers| helpers.running() > 0);
         let alone = helpers.is_none() && !self.ended && self.stopping.is_none();
-        if alone && last_tick() < self.caller.eager_until {
+        let now = last_tick();
+        // While one call follows another, no limit can be passed, and a look for a stop alone is
+        // cheaper than a wait for both.
+        if alone
+            && now >= self.caller.eager_until
+            && self.http2.is_at_rest()
+            && mem::take(&mut self.called)
+        {
+            if self.caller.connection.is_told_to_stop() {
+                self.stop();
+                return Ok(());
+            }
+            self.caller.eager_until = now + ServerStub::EAGER;
+        }
+        if alone && now < self.caller.eager_until {
             return self.receive(true);
         }
         let next = self.next_end();
@@ -220,7 +246,7 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
     fn next_end(&mut self) -> Option<(Instant, Then)> {
         let limits = &self.caller.server.limits;
         if self.stopping.is_some() || self.ended {
-            return self.stopping.map(|end| (end, Then::GiveUpSending));
+            return self.stopping.map(|end| (end, Then::End));
         }
         let unsent = self.http2.unsent();
         self.blocked = self.blocked.filter(|(_, before)| *before == unsent);
@@ -248,6 +274,7 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
         let limits = &self.caller.server.limits;
         match then {
             Then::Leave => self.stop(),
+            Then::End => {}
             Then::GiveUpOldest => self.http2.too_slow(&ProtocolError::TooSlow(limits.message)),
             Then::GiveUpSending => {
                 let late = io::Error::from(ErrorKind::TimedOut);

@@ -17,7 +17,7 @@ pub(crate) struct ReadBuffer {
 
 impl ReadBuffer {
     /// The room that every read has at least.
-    pub(crate) const LEAST_ROOM: usize = 4 * 1024;
+    pub(crate) const LEAST_ROOM: usize = 1024;
     /// Beyond this only an unfinished message is a reason to grow.
     const ENOUGH: usize = 64 * 1024;
     /// A piece up to this length is quickly copied.

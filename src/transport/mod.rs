@@ -37,7 +37,7 @@ pub struct Connection {
     peer: Option<SocketAddr>,
     pub(crate) lifeline: Option<Lifeline>,
     pub(crate) place: Option<Place>,
-    pub(crate) refusal: Option<Fault>,
+    pub(crate) refusal: Option<Box<Fault>>,
 }
 
 /// What is found in the bytes that came.
@@ -84,7 +84,7 @@ impl Connection {
 
     /// The same connection, to be refused with this fault instead of served.
     pub fn refused(self, fault: Fault) -> Connection {
-        Connection { refusal: Some(fault), ..self }
+        Connection { refusal: Some(Box::new(fault)), ..self }
     }
 
     /// The same connection, to be refused because there is no `what` (a thread, a process) that

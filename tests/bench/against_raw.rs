@@ -7,6 +7,7 @@
 //! drift while a benchmark runs, so ninestep and raw TCP take turns, and what counts is the median
 //! of the ratios of two neighbouring turns.
 
+mod calls;
 mod compare;
 mod fork;
 mod machine;

@@ -14,6 +14,10 @@ pub(crate) const LONE_CALLS: usize = 16;
 pub(crate) const TURN: Duration = Duration::from_millis(200);
 /// What a client does before it measures.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(30);
+/// Client and server share a core.
+pub(crate) const ONE_CORE: &str = "one core";
+pub(crate) const A_CORE_EACH: &str = "a core each";
+
 /// Something to compare.
 pub(crate) struct Plan {
     pub(crate) work: &'static str,
@@ -21,10 +25,10 @@ pub(crate) struct Plan {
     pub(crate) ours: [&'static str; 3],
     pub(crate) other: [&'static str; 3],
     pub(crate) least: f64,
-    /// Whether the target is meant for one core too. Where raw TCP sends 128 requests at once
-    /// there, it does next to nothing for each, and has nothing to wait for.
-    pub(crate) least_on_one_core: bool,
-    pub(crate) unit: &'static str,
+    /// Where the target is not meant for: one of the names of [`Cores`], or none.
+    pub(crate) no_target: &'static str,
+    /// What the figures are that a client measures. The first is compared.
+    pub(crate) units: &'static [&'static str],
     /// Whether every turn has a server of its own.
     pub(crate) new_server: bool,
 }
@@ -41,9 +45,9 @@ impl Cores {
     fn choices() -> Result<Vec<Cores>> {
         let cores = machine::cores()?;
         let first = *cores.first().ok_or("no core")?;
-        let mut choices = vec![Cores { name: "one core", client: first, server: first }];
+        let mut choices = vec![Cores { name: ONE_CORE, client: first, server: first }];
         if let Some(&second) = cores.get(1) {
-            choices.push(Cores { name: "a core each", client: first, server: second });
+            choices.push(Cores { name: A_CORE_EACH, client: first, server: second });
         }
         Ok(choices)
     }
@@ -61,12 +65,10 @@ impl Plan {
     fn row(&self, cores: Cores, rounds: usize) -> Row {
         let work = format!("{}, {}", self.work, cores.name);
         match self.compare(cores, rounds) {
-            Ok(Comparison { ratio, ours, other }) => {
+            Ok(Comparison { ratio, figures }) => {
                 let measured =
                     format!("{:.3} ({:.3}..{:.3})", ratio.median, ratio.least, ratio.most);
-                let figures =
-                    format!("{:.0} against {:.0} {}", ours.median, other.median, self.unit);
-                if cores.client == cores.server && !self.least_on_one_core {
+                if cores.name == self.no_target {
                     return Row::without_target(work, measured, figures);
                 }
                 let reached = ratio.median >= self.least;
@@ -79,32 +81,38 @@ impl Plan {
     fn compare(&self, cores: Cores, rounds: usize) -> Result<Comparison> {
         let mut ours = Contestant::new(self.ours, cores, self.new_server);
         let mut other = Contestant::new(self.other, cores, self.new_server);
-        let (mut our_rates, mut other_rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut our_turns, mut other_turns) = (Vec::new(), Vec::new());
         for round in 0..rounds {
             // Who begins changes, in case it matters.
-            let (ours, other) = if round % 2 == 0 {
-                let ours = ours.turn()?;
-                (ours, other.turn()?)
+            if round % 2 == 0 {
+                our_turns.push(ours.turn()?);
+                other_turns.push(other.turn()?);
             } else {
-                let other = other.turn()?;
-                (ours.turn()?, other)
-            };
-            our_rates.push(ours);
-            other_rates.push(other);
-            ratios.push(ours / other);
+                other_turns.push(other.turn()?);
+                our_turns.push(ours.turn()?);
+            }
         }
-        Ok(Comparison {
-            ratio: Spread::of(ratios)?,
-            ours: Spread::of(our_rates)?,
-            other: Spread::of(other_rates)?,
-        })
+        let [ours, other] = [&our_turns, &other_turns].map(|turns| column(turns, 0));
+        let ratios = ours?.iter().zip(other?).map(|(ours, other)| ours / other).collect();
+        let figures = self.units.iter().enumerate().map(|(at, unit)| {
+            let ours = Spread::of(column(&our_turns, at)?)?.median;
+            let other = Spread::of(column(&other_turns, at)?)?.median;
+            Ok(format!("{ours:.0} against {other:.0} {unit}"))
+        });
+        let figures = figures.collect::<Result<Vec<_>>>()?.join(", ");
+        Ok(Comparison { ratio: Spread::of(ratios)?, figures })
     }
 }
 
 struct Comparison {
     ratio: Spread,
-    ours: Spread,
-    other: Spread,
+    figures: String,
+}
+
+/// The same figure of all turns.
+fn column(turns: &[Vec<f64>], at: usize) -> Result<Vec<f64>> {
+    let figures = turns.iter().map(|turn| turn.get(at).copied());
+    Ok(figures.collect::<Option<_>>().ok_or("a client left a figure out")?)
 }
 
 /// Figures of the same thing.
@@ -141,8 +149,8 @@ impl Contestant {
         Contestant { role, cores, new_server, server: None }
     }
 
-    /// The rate that the client measures.
-    fn turn(&mut self) -> Result<f64> {
+    /// What the client measures.
+    fn turn(&mut self) -> Result<Vec<f64>> {
         let [serve, what, work] = self.role;
         if self.new_server {
             self.server = None;
@@ -155,17 +163,17 @@ impl Contestant {
                 &self.server.insert((server, address)).1
             }
         };
-        client_rate(work, self.cores.client, address)
+        client_figures(work, self.cores.client, address)
     }
 }
 
-/// What a client process measures.
-pub(crate) fn client_rate(work: &str, core: usize, address: &str) -> Result<f64> {
+/// What a client process measures: one figure, most often.
+pub(crate) fn client_figures(work: &str, core: usize, address: &str) -> Result<Vec<f64>> {
     let mut client = Process::start(&["client", work, &core.to_string(), address])?;
-    let rate = client.answer()?.parse()?;
+    let figures = client.answer()?.split(' ').map(str::parse).collect::<Result<_, _>>()?;
     client.line()?;
     client.ended()?;
-    Ok(rate)
+    Ok(figures)
 }
 
 /// How often per second `once` does `calls` calls, counted by the call.

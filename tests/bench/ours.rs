@@ -1,12 +1,13 @@
 //! ninestep doing the work that is measured, with default settings.
 
 use ninestep::{
-    Channel, ClientStub, ForkPerConnection, PendingCall, ProcessPool, Server, ThreadPerConnection,
-    ThreadPool, demo,
+    Channel, ClientStub, ForkPerConnection, ProcessPool, Server, ThreadPerConnection, ThreadPool,
+    demo,
 };
 use serde_bytes::{ByteBuf, Bytes};
 
 use crate::Result;
+use crate::calls::{all_at_once, check, one_at_a_time};
 use crate::compare::{self, LONE_CALLS};
 use crate::plans::{self, IN_FLIGHT};
 
@@ -47,14 +48,13 @@ pub(crate) fn client(work: &str, address: &str) -> Result<()> {
                 let calls = (0..IN_FLIGHT).map(|_| batch.send("add", (10_i64, 5_i64)));
                 let calls = calls.collect::<ninestep::Result<Vec<_>>>()?;
                 batch.flush()?;
-                wait_for_all(calls)
+                all_at_once(calls.into_iter().map(Ok))
             })
         }
         "flight" => {
             let stub = stub()?;
             compare::rate(IN_FLIGHT, move || {
-                let calls = (0..IN_FLIGHT).map(|_| stub.send("add", (10_i64, 5_i64)));
-                wait_for_all(calls.collect::<ninestep::Result<Vec<_>>>()?)
+                all_at_once((0..IN_FLIGHT).map(|_| stub.send("add", (10_i64, 5_i64))))
             })
         }
         "mib" => {
@@ -72,22 +72,4 @@ pub(crate) fn client(work: &str, address: &str) -> Result<()> {
     }?;
     println!("{rate}");
     Ok(())
-}
-
-fn one_at_a_time(stub: ClientStub) -> impl FnMut() -> Result<()> {
-    move || {
-        for _ in 0..LONE_CALLS {
-            let sum: i64 = stub.call("add", (10_i64, 5_i64))?;
-            check(sum == 15)?;
-        }
-        Ok(())
-    }
-}
-
-fn wait_for_all(calls: Vec<PendingCall<i64>>) -> Result<()> {
-    calls.into_iter().try_for_each(|call| check(call.wait()? == 15))
-}
-
-fn check(right: bool) -> Result<()> {
-    if right { Ok(()) } else { Err("a wrong result".into()) }
 }

@@ -321,7 +321,7 @@ impl Grpc {
                 let of = method.and_then(|method| self.proto.message(method.response));
                 self.pack_message(&mut answer.bytes, |out| {
                     let mut writer = Writer::of_result(out, &self.proto, of);
-                    emit(&mut writer, self.max_depth, value.as_serde())
+                    emit(&mut writer, self.max_depth, value)
                 })?;
                 status::put(None, &mut answer.trailers);
             }
@@ -347,9 +347,7 @@ impl Grpc {
         let message = self.message(body)?;
         let of = method.and_then(|method| self.proto.message(method.request));
         let mut reader = Reader::of_arguments(message, &self.proto, of);
-        let mut puller = Puller::new(&mut reader, self.max_depth);
-        let mut arguments = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
-        let arguments = Packed::Other(&mut arguments);
+        let arguments = Packed::Events(Puller::new(&mut reader, self.max_depth));
         let call = Call { id: head.call, procedure: &procedure, arguments, patience_ms };
         calls.call(call, &mut |outcome| {
             self.pack_outcome(method, outcome, answer).map_err(|why| {
@@ -386,13 +384,13 @@ impl Protocol for Grpc {
             }
             (Some(method), _) => method.path.clone(),
             (None, _) if call.procedure.contains('/') => format!("/{}", call.procedure),
-            (None, Some(service)) => format!("/{service}/{}", name::method(call.procedure)),
+            (None, Some(service)) => name::path(service, call.procedure),
             (None, None) => return Err(format!("of which service is {}?", call.procedure)),
         };
         let of = method.and_then(|method| self.proto.message(method.request));
         self.pack_message(&mut request.bytes, |out| {
             let mut writer = Writer::of_arguments(out, &self.proto, of);
-            emit(&mut writer, self.max_depth, call.arguments.as_serde())
+            emit(&mut writer, self.max_depth, call.arguments)
         })?;
         request.path = Some(path);
         if let Some(sends) = &self.sends {
@@ -432,9 +430,8 @@ impl Protocol for Grpc {
         let method = self.proto.method(head.path);
         let of = method.and_then(|method| self.proto.message(method.response));
         let mut reader = Reader::of_result(message, &self.proto, of);
-        let mut puller = Puller::new(&mut reader, self.max_depth);
-        let mut value = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
-        let outcome = Ok(Packed::Other(&mut value));
+        let value = Packed::Events(Puller::new(&mut reader, self.max_depth));
+        let outcome = Ok(value);
         deliver(Arrived::Outcome { id: head.call, outcome });
         Ok(())
     }

@@ -10,19 +10,20 @@ fn letters(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
 }
 
-/// `SayHello` for `sayHello` and `say_hello`, as methods are named by custom.
-pub(super) fn method(procedure: &str) -> String {
-    let mut method = String::with_capacity(procedure.len());
+/// `/Greeter/SayHello` for `sayHello` and `say_hello`, as methods are named by custom.
+pub(super) fn path(service: &str, procedure: &str) -> String {
+    let mut path = String::with_capacity(2 + service.len() + procedure.len());
+    path.extend(["/", service, "/"]);
     let mut begins = true;
     for letter in procedure.chars() {
         match letter {
             '_' => begins = true,
             letter if begins => {
-                method.push(letter.to_ascii_uppercase());
+                path.push(letter.to_ascii_uppercase());
                 begins = false;
             }
-            letter => method.push(letter),
+            letter => path.push(letter),
         }
     }
-    method
+    path
 }

@@ -116,9 +116,7 @@ impl Hprose {
         let (start, limit) = (out.len(), self.http.max_message);
         let procedure = spelled(calls.procedures(), asked.procedure);
         let mut arguments = asked.arguments;
-        let mut puller = Puller::new(&mut arguments, self.max_depth);
-        let mut arguments = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
-        let arguments = Packed::Other(&mut arguments);
+        let arguments = Packed::Events(Puller::new(&mut arguments, self.max_depth));
         let call = Call { id: 0, procedure: &procedure, arguments, patience_ms: None };
         calls.call(call, &mut |outcome| {
             out.truncate(start);
@@ -174,7 +172,7 @@ impl Protocol for Hprose {
     fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String> {
         let (out, limit) = (&mut request.bytes, self.http.max_message);
         let start = out.len();
-        let why = match pack::call(call.procedure, call.arguments.as_serde(), self.max_depth, out) {
+        let why = match pack::call(call.procedure, call.arguments, self.max_depth, out) {
             Ok(()) if out.len() - start <= limit => return Ok(()),
             Ok(()) => format!("a message has at most {limit} bytes"),
             Err(why) => why.to_string(),
@@ -192,9 +190,8 @@ impl Protocol for Hprose {
         let limits = (self.max_depth, self.http.max_message);
         match read::reply(message.bytes, limits).map_err(ProtocolError::Malformed)? {
             Reply::Result(mut result) => {
-                let mut puller = Puller::new(&mut result, self.max_depth);
-                let mut result = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
-                deliver(Arrived::Outcome { id, outcome: Ok(Packed::Other(&mut result)) });
+                let result = Packed::Events(Puller::new(&mut result, self.max_depth));
+                deliver(Arrived::Outcome { id, outcome: Ok(result) });
             }
             Reply::Error(message) => {
                 let fault = Fault::new(Fault::INTERNAL, message);

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use serde::ser::Serialize;
-
-use crate::message::Outcome;
+use crate::message::{Outcome, Pack};
 use crate::protocol::emit::{Emit, Key, Shape, Width, emit};
 use crate::protocol::native::ValueError;
 use crate::protocol::special::Special;
@@ -14,9 +12,9 @@ use crate::protocol::special::Special;
 type Result<T = ()> = std::result::Result<T, ValueError>;
 
 /// Appends a message with one call.
-pub(super) fn call<T: Serialize + ?Sized>(
+pub(super) fn call(
     procedure: &str,
-    arguments: &T,
+    arguments: &dyn Pack,
     depth: usize,
     out: &mut Vec<u8>,
 ) -> Result {
@@ -42,7 +40,7 @@ pub(super) fn outcome(outcome: Outcome<'_>, depth: usize, out: &mut Vec<u8>) -> 
     match outcome {
         Ok(result) => {
             out.push(b'R');
-            emit(&mut Writer::new(out), depth, result.as_serde())
+            emit(&mut Writer::new(out), depth, result)
         }
         Err(fault) => {
             error(&fault.message, out);

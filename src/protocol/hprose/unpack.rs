@@ -7,14 +7,12 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::mem;
 
-use serde::de::{Deserialize, IgnoredAny};
-
 use super::pack::is_guid;
 use super::read::Limits;
 use crate::protocol::emit::Width;
 use crate::protocol::key::Key;
 use crate::protocol::native::ValueError;
-use crate::protocol::pull::{Event, Hint, Pull, Puller};
+use crate::protocol::pull::{self, Event, Hint, Pull};
 
 type Result<T = ()> = std::result::Result<T, ValueError>;
 
@@ -117,8 +115,7 @@ impl<'a> Reader<'a> {
     /// Reads a value for the first time, and returns what reads it again.
     pub(super) fn value(&mut self) -> Result<Reader<'a>> {
         let mut value = Reader::new(self.bytes, self.at, self.units, self.limits);
-        let mut puller = Puller::new(&mut value, self.limits.0);
-        IgnoredAny::deserialize(&mut puller)?;
+        pull::skip(&mut value, self.limits.0)?;
         let start = mem::replace(&mut self.at, value.at);
         Ok(Reader { at: start, first: false, ..value })
     }
@@ -483,5 +480,9 @@ impl<'a> Pull<'a> for Reader<'a> {
         let Some(class) = level.class else { return self.key_behind_tag().map(Some) };
         let fields = &self.classes[class];
         Ok(Some(Key::Text(fields[fields.len() - 1 - level.left].clone())))
+    }
+
+    fn skip(&mut self, depth: usize) -> Result {
+        pull::skip(self, depth)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::ser::Serialize;
 
-use crate::message::{Fault, Outcome};
+use crate::message::{Fault, Outcome, Pack};
 use crate::protocol::emit::{self, Emit, Key, Shape, Width};
 use crate::protocol::native::ValueError;
 use crate::value::Value;
@@ -14,7 +14,7 @@ pub(super) fn outcome(outcome: Outcome<'_>, id: &str, depth: usize, out: &mut Ve
     match outcome {
         Ok(result) => {
             out.extend(br#"{"jsonrpc":"2.0","result":"#);
-            value(result.as_serde(), depth, out)?;
+            value(result, depth, out)?;
         }
         Err(Fault { code, message, data }) => {
             out.extend(br#"{"jsonrpc":"2.0","error":{"code":"#);
@@ -35,7 +35,7 @@ pub(super) fn outcome(outcome: Outcome<'_>, id: &str, depth: usize, out: &mut Ve
 }
 
 /// Appends a value.
-pub(super) fn value<T: Serialize + ?Sized>(value: &T, depth: usize, out: &mut Vec<u8>) -> Result {
+pub(super) fn value(value: &dyn Pack, depth: usize, out: &mut Vec<u8>) -> Result {
     emit::emit(&mut Json { out }, depth, value)
 }
 

@@ -11,13 +11,13 @@ use std::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
 
-use super::pack::put_u32;
 use super::unpack::take_u32;
 use crate::error::ProtocolError;
 use crate::protocol::Finder;
 
 /// What a client sends first: the wire's name and version 1.
-pub const GREETING: [u8; 4] = *b"9ST\x01";
+pub const GREETING: [u8; 4] = [b'9', b'S', b'T', VERSION];
+const VERSION: u8 = 1;
 
 /// Frame kind: a call.
 pub const CALL: u8 = b'C';
@@ -34,6 +34,9 @@ pub const BYE: u8 = b'B';
 const PREFIX: usize = 4;
 /// The bytes of `kind` and `id`, which every frame has.
 const HEADER: usize = 5;
+
+/// The bytes of most frames, or more.
+const SHORT: usize = 64;
 
 /// One frame, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +64,13 @@ impl<'a> Frame<'a> {
 // ANCHOR: begin-end
 /// Writes a frame's head and returns where the frame began, for [`end`].
 pub fn begin(out: &mut Vec<u8>, kind: u8, id: u32) -> usize {
+    // Most frames are short, and one allocation holds them.
+    out.reserve(SHORT);
     let start = out.len();
-    put_u32(out, 0);
-    out.push(kind);
-    put_u32(out, id);
+    let mut head = [0; PREFIX + HEADER];
+    head[4] = kind;
+    BigEndian::write_u32(&mut head[5..], id);
+    out.extend_from_slice(&head);
     start
 }
 
@@ -105,18 +111,18 @@ impl Finder for FrameFinder {
     fn find(&mut self, buffered: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
         let mut rest = buffered;
         if self.greeting {
-            let came = &buffered[..buffered.len().min(GREETING.len())];
-            let name = came.len().min(3);
-            if came[..name] != GREETING[..name] {
-                return Err(ProtocolError::WrongMagic(came.to_vec()));
+            match *buffered {
+                [b'9', b'S', b'T', VERSION, ref after @ ..] => rest = after,
+                [b'9', b'S', b'T', version, ..] => {
+                    return Err(ProtocolError::UnknownVersion(version));
+                }
+                _ if GREETING.starts_with(buffered) => return Ok(None),
+                _ => {
+                    return Err(ProtocolError::WrongMagic(
+                        buffered.iter().take(4).copied().collect(),
+                    ));
+                }
             }
-            let Some((greeting, after)) = buffered.split_at_checked(GREETING.len()) else {
-                return Ok(None);
-            };
-            if greeting[3] != GREETING[3] {
-                return Err(ProtocolError::UnknownVersion(greeting[3]));
-            }
-            rest = after;
         }
         // ANCHOR: find
         let start = buffered.len() - rest.len();

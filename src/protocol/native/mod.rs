@@ -194,6 +194,11 @@ impl Native {
     }
 }
 
+#[cold]
+fn invalid(why: &ValueError) -> Fault {
+    Fault::new(Fault::INVALID_CALL, format!("not a valid call: {why}"))
+}
+
 /// A deadline as the wire has it: never 0, which would be for ever.
 fn milliseconds_until(deadline: Instant) -> u32 {
     let left = deadline.saturating_duration_since(Instant::now());
@@ -289,9 +294,8 @@ impl Protocol for Native {
                 calls.call(call, &mut reply);
             }
             Err(error) => {
-                let fault = Fault::new(Fault::INVALID_CALL, format!("not a valid call: {error}"));
                 // A fault of a few words has no way to be too long.
-                let _ = reply(Err(fault));
+                let _ = reply(Err(invalid(&error)));
             }
         }
         Ok(())

@@ -72,9 +72,8 @@ impl<'a> Packer<'a> {
     /// not know it yet.
     fn open(&mut self, tag: u8) -> Result<Container<'_, 'a>, ValueError> {
         self.descend()?;
-        self.out.push(tag);
-        let count_at = self.out.len();
-        put_u32(self.out, 0);
+        let count_at = self.out.len() + 1;
+        self.out.extend_from_slice(&[tag, 0, 0, 0, 0]);
         Ok(Container { packer: self, count_at, count: 0, levels: 1 })
     }
 

@@ -37,13 +37,13 @@ impl Wrap {
     /// a frame, in which a header begins with its version or with a name's length, so with 80 or
     /// 00; or they are the length of a name, which begins with a letter.
     pub(super) fn detect(bytes: &[u8]) -> Result<Option<Wrap>, ProtocolError> {
-        let is_version = bytes.iter().zip(VERSION_1).all(|(byte, version)| *byte == version);
         match bytes {
             // A letter where a length should be: this is another protocol.
             [b' '..=b'~', ..] => Err(wrong_magic(bytes)),
-            [0x80..=0xff, ..] if !is_version => Err(wrong_magic(bytes)),
+            [0x80, 0x01, _, _, _, ..] => Ok(Some(Wrap { framed: false, strict: true })),
+            [0x80] | [0x80, 0x01, ..] => Ok(None),
+            [0x80..=0xff, ..] => Err(wrong_magic(bytes)),
             [] | [_] | [_, _] | [_, _, _] | [_, _, _, _] => Ok(None),
-            [0x80, ..] => Ok(Some(Wrap { framed: false, strict: true })),
             [_, _, _, _, 0x80, ..] => Ok(Some(Wrap { framed: true, strict: true })),
             [_, _, _, _, 0, ..] => Ok(Some(Wrap { framed: true, strict: false })),
             _ => Ok(Some(Wrap { framed: false, strict: false })),

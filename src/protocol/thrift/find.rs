@@ -4,6 +4,7 @@
 //! through its values. A walk that runs out of bytes keeps its place and goes on from there when
 //! more have come, or a large message would be walked through anew for each of its pieces.
 
+use std::mem;
 use std::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
@@ -44,7 +45,7 @@ impl Finder for MessageFinder {
                 return self.find_frame(buffered);
             }
             let Some(header) = wrap.header_length(buffered) else { return Ok(None) };
-            self.walk = Some(Walk::through_struct(header, self.max_message, self.max_depth));
+            self.walk = Some(Walk::new(header, Level::Fields, self.max_message, self.max_depth));
         }
         let Some(walk) = &mut self.walk else { return Ok(None) };
         let end = walk.go_on(buffered)?;
@@ -65,9 +66,7 @@ pub(super) fn skip(kind: u8, bytes: &[u8], max_depth: usize) -> Result<usize, Va
         None => {
             // The value is the only item of a container that is not there.
             let item = Level::Items { kinds: [kind; 2], left: 1 };
-            let walk =
-                Walk { at: 0, levels: vec![item], limit: bytes.len(), max_depth: max_depth + 1 };
-            end_of(walk, bytes)?
+            end_of(Walk::new(0, item, bytes.len(), max_depth + 1), bytes)?
         }
     };
     end.ok_or(ValueError::Truncated)
@@ -78,7 +77,7 @@ pub(super) fn skip(kind: u8, bytes: &[u8], max_depth: usize) -> Result<usize, Va
 /// # Errors
 /// Those of [`skip`].
 pub(super) fn end_of_struct(bytes: &[u8], max_depth: usize) -> Result<usize, ValueError> {
-    let end = end_of(Walk::through_struct(0, bytes.len(), max_depth), bytes)?;
+    let end = end_of(Walk::new(0, Level::Fields, bytes.len(), max_depth), bytes)?;
     end.ok_or(ValueError::Truncated)
 }
 
@@ -96,13 +95,17 @@ fn end_of(mut walk: Walk, bytes: &[u8]) -> Result<Option<usize>, ValueError> {
 struct Walk {
     /// Everything before this was understood. It may lie beyond the bytes that have come.
     at: usize,
-    levels: Vec<Level>,
+    level: Level,
+    /// The levels around it; a call of simple values needs no memory for them.
+    around: Vec<Level>,
     limit: usize,
     max_depth: usize,
 }
 
-/// A container that is open.
+/// The container that is open.
 enum Level {
+    /// None: the outermost has ended.
+    Ended,
     Fields,
     /// A map's keys and values are items in turn; those of a list are all of one kind.
     Items {
@@ -112,8 +115,8 @@ enum Level {
 }
 
 impl Walk {
-    fn through_struct(at: usize, limit: usize, max_depth: usize) -> Walk {
-        Walk { at, levels: vec![Level::Fields], limit, max_depth }
+    fn new(at: usize, level: Level, limit: usize, max_depth: usize) -> Walk {
+        Walk { at, level, around: Vec::new(), limit, max_depth }
     }
 
     /// Goes on to the end of the outermost container; `None` asks for more bytes.
@@ -125,27 +128,32 @@ impl Walk {
             if self.at > bytes.len() {
                 return Ok(None);
             }
-            let (kind, header) = match self.levels.last() {
-                None => return Ok(Some(self.at)),
-                Some(Level::Fields) => match bytes.get(self.at) {
+            let (kind, header) = match &self.level {
+                Level::Ended => return Ok(Some(self.at)),
+                Level::Fields => match bytes.get(self.at) {
                     None => return Ok(None),
                     Some(&kind::STOP) => {
                         self.at += 1;
-                        self.levels.pop();
+                        self.close();
+                        continue;
+                    }
+                    // Most calls are made of these.
+                    Some(&kind) if let Some(size) = kind::size(kind) => {
+                        self.at += 3 + size;
                         continue;
                     }
                     Some(&kind) => (kind, 3),
                 },
-                Some(Level::Items { left: 0, .. }) => {
-                    self.levels.pop();
+                Level::Items { left: 0, .. } => {
+                    self.close();
                     continue;
                 }
-                Some(Level::Items { kinds, left }) => (kinds[usize::from(left % 2 == 1)], 0),
+                Level::Items { kinds, left } => (kinds[usize::from(left % 2 == 1)], 0),
             };
             let value = bytes.get(self.at + header..).unwrap_or_default();
             let Some((length, opened)) = measure(kind, value)? else { return Ok(None) };
             self.at = self.at.saturating_add(header).saturating_add(length);
-            if let Some(Level::Items { left, .. }) = self.levels.last_mut() {
+            if let Level::Items { left, .. } = &mut self.level {
                 *left -= 1;
             }
             if let Some(level) = opened {
@@ -155,7 +163,7 @@ impl Walk {
     }
 
     fn open(&mut self, level: Level) -> Result<(), ProtocolError> {
-        if self.levels.len() >= self.max_depth {
+        if self.around.len() + 1 >= self.max_depth {
             return Err(ProtocolError::Malformed(ValueError::TooDeep));
         }
         // Every item is a byte at least, so more than the limit has room for is a lie.
@@ -164,8 +172,12 @@ impl Walk {
         {
             return Err(self.too_long(left));
         }
-        self.levels.push(level);
+        self.around.push(mem::replace(&mut self.level, level));
         Ok(())
+    }
+
+    fn close(&mut self) {
+        self.level = self.around.pop().unwrap_or(Level::Ended);
     }
 
     fn too_long(&self, more: u64) -> ProtocolError {

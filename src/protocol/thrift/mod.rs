@@ -144,7 +144,7 @@ impl Thrift {
     ) -> Result<(), ValueError> {
         let declared = function.and_then(|function| function.result.as_ref());
         let mut writer = Writer::of_field(out, &self.idl, 0, declared);
-        emit(&mut writer, self.max_depth, value.as_serde())?;
+        emit(&mut writer, self.max_depth, value)?;
         writer.end();
         Ok(())
     }
@@ -266,13 +266,12 @@ impl Protocol for Thrift {
         }
         let declared = function.map(|function| &*function.arguments);
         let mut reader = Reader::of_arguments(call.body, &self.idl, declared, self.max_depth);
-        let mut puller = Puller::new(&mut reader, self.max_depth);
-        let mut arguments = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
+        let arguments = Packed::Events(Puller::new(&mut reader, self.max_depth));
         calls.call(
             Call {
                 id: call.seqid.cast_unsigned(),
                 procedure: call.name,
-                arguments: Packed::Other(&mut arguments),
+                arguments,
                 patience_ms: None,
             },
             &mut reply,
@@ -292,7 +291,7 @@ impl Protocol for Thrift {
         let start = envelope::begin(out, wrap, kind, call.procedure, seqid);
         let declared = function.map(|function| &*function.arguments);
         let mut writer = Writer::of_arguments(out, &self.idl, declared);
-        match emit(&mut writer, self.max_depth, call.arguments.as_serde()) {
+        match emit(&mut writer, self.max_depth, call.arguments) {
             Ok(()) => writer.end(),
             Err(error) => {
                 out.truncate(start);
@@ -317,9 +316,8 @@ impl Protocol for Thrift {
                 let result = self.unpack_result(reply.body, function);
                 match result.map_err(ProtocolError::Malformed)? {
                     Ok(mut reader) => {
-                        let mut puller = Puller::new(&mut reader, self.max_depth);
-                        let mut value = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
-                        deliver(Arrived::Outcome { id, outcome: Ok(Packed::Other(&mut value)) });
+                        let value = Packed::Events(Puller::new(&mut reader, self.max_depth));
+                        deliver(Arrived::Outcome { id, outcome: Ok(value) });
                     }
                     Err(fault) => deliver(Arrived::Outcome { id, outcome: Err(fault) }),
                 }

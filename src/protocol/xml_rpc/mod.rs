@@ -148,16 +148,14 @@ impl Protocol for XmlRpc {
             return Ok(());
         }
         let mut arguments = Tape::new(call.arguments);
-        let mut puller = Puller::new(&mut arguments, self.max_depth);
-        let mut arguments = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
-        let arguments = Packed::Other(&mut arguments);
+        let arguments = Packed::Events(Puller::new(&mut arguments, self.max_depth));
         let call = Call { id: 0, procedure: &call.procedure, arguments, patience_ms: None };
         calls.call(call, &mut reply);
         Ok(())
     }
 
     fn pack(&self, call: &Outgoing<'_>, request: &mut Request) -> Result<(), String> {
-        let arguments = call.arguments.as_serde();
+        let arguments = call.arguments;
         self.append(&mut request.bytes, |out| {
             write::call(call.procedure, arguments, self.max_depth, out)
         })
@@ -173,9 +171,8 @@ impl Protocol for XmlRpc {
         match read::response(message.bytes, self.max_depth).map_err(broken)? {
             Ok(result) => {
                 let mut result = Tape::new(result);
-                let mut puller = Puller::new(&mut result, self.max_depth);
-                let mut result = <dyn erased_serde::Deserializer<'_>>::erase(&mut puller);
-                deliver(Arrived::Outcome { id, outcome: Ok(Packed::Other(&mut result)) });
+                let result = Packed::Events(Puller::new(&mut result, self.max_depth));
+                deliver(Arrived::Outcome { id, outcome: Ok(result) });
             }
             Err(fault) => deliver(Arrived::Outcome { id, outcome: Err(fault) }),
         }

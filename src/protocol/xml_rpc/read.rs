@@ -13,7 +13,7 @@ use super::is_xml;
 use crate::message::Fault;
 use crate::protocol::key::Key;
 use crate::protocol::native::ValueError;
-use crate::protocol::pull::{Event, Hint, Pull, Puller};
+use crate::protocol::pull::{self, Event, Hint, Pull, Puller};
 
 /// Everything that XML-RPC has.
 const ELEMENTS: [&str; 23] = [
@@ -390,5 +390,9 @@ impl<'a> Pull<'a> for Tape<'a> {
             Some(Mark::Name(name)) => Ok(Some(Key::Text(name))),
             _ => Ok(None),
         }
+    }
+
+    fn skip(&mut self, depth: usize) -> Result<(), ValueError> {
+        pull::skip(self, depth)
     }
 }

@@ -4,10 +4,9 @@ use std::io::Write;
 use std::mem;
 
 use data_encoding::BASE64;
-use serde::ser::Serialize;
 
 use super::is_xml;
-use crate::message::Outcome;
+use crate::message::{Outcome, Pack};
 use crate::protocol::emit::{Emit, Key, Shape, Width, emit};
 use crate::protocol::native::ValueError;
 use crate::protocol::special::Special;
@@ -18,9 +17,9 @@ type Result<T = ()> = std::result::Result<T, ValueError>;
 const BYTES_TO_A_LINE: usize = 57;
 
 /// Appends a call.
-pub(super) fn call<T: Serialize + ?Sized>(
+pub(super) fn call(
     procedure: &str,
-    arguments: &T,
+    arguments: &dyn Pack,
     depth: usize,
     out: &mut Vec<u8>,
 ) -> Result {
@@ -38,7 +37,7 @@ pub(super) fn outcome(outcome: Outcome<'_>, depth: usize, out: &mut Vec<u8>) -> 
     match outcome {
         Ok(result) => {
             out.extend(b"<params>\n");
-            emit(&mut Xml::new(Level::Params, out), depth, result.as_serde())?;
+            emit(&mut Xml::new(Level::Params, out), depth, result)?;
             out.extend(b"</params>\n");
         }
         Err(fault) => {

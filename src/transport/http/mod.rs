@@ -159,10 +159,10 @@ impl Driver {
         Driver { waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
-    /// For whoever polls something that is no future.
+    /// Whether a future that was driven has something to do since.
     #[cfg(feature = "http2")]
-    pub(super) fn context(&self) -> Context<'_> {
-        Context::from_waker(&self.waker)
+    pub(super) fn is_woken(&self) -> bool {
+        self.woken.0.load(Ordering::Relaxed)
     }
 
     /// Lets a future work until it is done, or until more bytes must come first.

@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 
 use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream};
@@ -10,7 +10,7 @@ use http::response::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Bytes;
 
-use super::MAX_HEADERS;
+use super::{MAX_HEADERS, context};
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::Fault;
 use crate::transport::ReadBuffer;
@@ -23,6 +23,9 @@ pub(crate) struct Http2Client<C> {
     driver: Driver,
     pipe: Pipe,
     under_way: Vec<UnderWay<C>>,
+    /// Those whose response is whole. `h2` looks at the connection whenever one is dropped; it may
+    /// as well do that when it works next.
+    over: Vec<Stage>,
     max_message: usize,
     /// Whether the connection is of no use any more.
     finished: bool,
@@ -67,15 +70,21 @@ impl<C> Http2Client<C> {
             .initial_connection_window_size(Http2Client::<C>::WINDOW);
         // A client says what it wants without waiting for the server.
         match driver.drive(pin!(builder.handshake(pipe.clone()))) {
-            Poll::Ready(Ok((sender, connection))) => Ok(Http2Client {
-                connection,
-                sender,
-                driver,
-                pipe,
-                under_way: Vec::new(),
-                max_message,
-                finished: false,
-            }),
+            Poll::Ready(Ok((sender, connection))) => {
+                let mut client = Http2Client {
+                    connection,
+                    sender,
+                    driver,
+                    pipe,
+                    under_way: Vec::new(),
+                    over: Vec::new(),
+                    max_message,
+                    finished: false,
+                };
+                // From now on `h2` says when it has something to do.
+                client.drive()?;
+                Ok(client)
+            }
             Poll::Ready(Err(_)) | Poll::Pending => Err(Error::Closed { sent: false }),
         }
     }
@@ -85,7 +94,7 @@ impl<C> Http2Client<C> {
         if self.finished {
             return false;
         }
-        match self.sender.poll_ready(&mut self.driver.context()) {
+        match self.sender.poll_ready(&mut context()) {
             Poll::Ready(ready) => ready.is_ok(),
             Poll::Pending => {
                 // The server has no room now. `h2` keeps requests until it has, but each copy of
@@ -121,7 +130,7 @@ impl<C> Http2Client<C> {
     /// # Errors
     /// The server broke the protocol before this.
     pub(crate) fn give_out(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        let driven = self.drive();
+        let driven = if self.driver.is_woken() { self.drive() } else { Ok(()) };
         self.pipe.take(out);
         driven
     }
@@ -138,9 +147,9 @@ impl<C> Http2Client<C> {
         self.pipe.put(input);
         loop {
             let driven = self.drive();
-            let moved = self.gather(answered);
+            self.gather(answered);
             driven?;
-            if !moved {
+            if !self.driver.is_woken() {
                 return Ok(());
             }
         }
@@ -150,6 +159,7 @@ impl<C> Http2Client<C> {
         if self.finished {
             return Ok(());
         }
+        self.over.clear();
         match self.driver.drive(Pin::new(&mut self.connection)) {
             Poll::Pending => Ok(()),
             Poll::Ready(ended) => {
@@ -163,28 +173,27 @@ impl<C> Http2Client<C> {
         }
     }
 
-    /// Takes what came of the responses; whether anything did.
-    fn gather(&mut self, answered: &mut Vec<(C, Result<Response>)>) -> bool {
-        let leaving = !self.is_free();
-        let (mut moved, mut at) = (false, 0);
-        let mut context = self.driver.context();
+    /// Takes what came of the responses.
+    fn gather(&mut self, answered: &mut Vec<(C, Result<Response>)>) {
+        let mut at = 0;
         while at < self.under_way.len() {
-            let it = &mut self.under_way[at];
-            match it.stage.poll(&mut context, self.max_message, &mut moved) {
-                Poll::Pending => at += 1,
-                Poll::Ready(response) => {
-                    moved = true;
-                    let response = response.map_err(|why| match why {
-                        Trouble::Stream(why) => explain(&why, leaving),
-                        Trouble::TooLong(length) => {
-                            ProtocolError::TooLong { length, limit: self.max_message }.into()
-                        }
-                    });
-                    answered.push((self.under_way.swap_remove(at).call, response));
+            let Poll::Ready(response) = self.under_way[at].stage.poll(self.max_message) else {
+                at += 1;
+                continue;
+            };
+            let UnderWay { call, stage } = self.under_way.swap_remove(at);
+            let response = match response {
+                Ok(response) => {
+                    self.over.push(stage);
+                    Ok(response)
                 }
-            }
+                Err(Trouble::Stream(why)) => Err(explain(&why, !self.is_free())),
+                Err(Trouble::TooLong(length)) => {
+                    Err(ProtocolError::TooLong { length, limit: self.max_message }.into())
+                }
+            };
+            answered.push((call, response));
         }
-        moved
     }
 
     /// Gives calls up, and tells the server so.
@@ -212,20 +221,14 @@ impl From<h2::Error> for Trouble {
 }
 
 impl Stage {
-    fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        max_message: usize,
-        moved: &mut bool,
-    ) -> Poll<Result<Response, Trouble>> {
+    fn poll(&mut self, max_message: usize) -> Poll<Result<Response, Trouble>> {
+        let context = &mut context();
         if let Stage::Head(response) = self {
             let (parts, stream) = ready!(Pin::new(response).poll(context))?.into_parts();
-            *moved = true;
             *self = Stage::Body(Box::new(parts), stream, Vec::new());
         }
         let Stage::Body(parts, stream, body) = self else { return Poll::Pending };
         while let Some(piece) = ready!(stream.poll_data(context)).transpose()? {
-            *moved = true;
             // It fails if the stream has ended, and then no more room is needed.
             let _ = stream.flow_control().release_capacity(piece.len());
             body.extend_from_slice(&piece);

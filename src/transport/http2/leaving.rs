@@ -7,7 +7,7 @@ use h2::SendStream;
 use http::HeaderMap;
 use hyper::body::Bytes;
 
-use crate::transport::http::Driver;
+use super::context;
 
 /// What of a body was not sent yet, and the trailers behind it.
 pub(super) struct Leaving {
@@ -40,7 +40,7 @@ impl Leaving {
     }
 
     /// Sends what the other side has room for; whether that was all, or is not wanted any more.
-    pub(super) fn go_on(&mut self, driver: &Driver) -> bool {
+    pub(super) fn go_on(&mut self) -> bool {
         loop {
             let room = self.stream.capacity();
             if room >= self.rest.len() {
@@ -52,7 +52,7 @@ impl Leaving {
                 let _ = self.stream.send_data(self.rest.split_to(room), false);
                 continue;
             }
-            match self.stream.poll_capacity(&mut driver.context()) {
+            match self.stream.poll_capacity(&mut context()) {
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(_) => return true,
                 Poll::Pending => return false,

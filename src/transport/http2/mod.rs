@@ -9,7 +9,7 @@ mod server;
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -22,6 +22,11 @@ use super::http::{Buffers, Pipe};
 const MAX_HEADERS: u32 = 16 * 1024;
 /// How much of one body may come before it is read, in bytes.
 const STREAM_WINDOW: u32 = 64 * 1024;
+
+/// For what is polled on a connection that was driven before: nothing has to be woken for it.
+fn context() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
 
 impl AsyncRead for Pipe {
     fn poll_read(

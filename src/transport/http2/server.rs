@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Bytes;
 
 use super::leaving::Leaving;
-use super::{MAX_HEADERS, STREAM_WINDOW};
+use super::{MAX_HEADERS, STREAM_WINDOW, context};
 use crate::error::ProtocolError;
 use crate::message::Fault;
 use crate::protocol::http::{Head, Http};
@@ -75,6 +75,8 @@ impl Http2Server {
     pub(crate) const MOST_STREAMS: u32 = 128;
     /// Room for all streams together, so that none can take it from the others.
     const WINDOW: u32 = (Http2Server::MOST_STREAMS + 1) * STREAM_WINDOW;
+    /// Answers up to this length are copied, in bytes.
+    const SHORT: usize = 1024;
 
     pub(crate) fn new() -> Http2Server {
         Http2Server {
@@ -144,6 +146,11 @@ impl Http2Server {
         next
     }
 
+    /// Whether a request is whole that was not asked for.
+    pub(crate) fn has_next(&self) -> bool {
+        !self.whole.is_empty()
+    }
+
     /// Chooses the next request that is whole.
     pub(crate) fn choose_next(&mut self) -> Found {
         self.chosen = self.next();
@@ -185,8 +192,13 @@ impl Http2Server {
         let mut response = Response::new(());
         let content_type = HeaderValue::from_static(http.content_type);
         response.headers_mut().insert(CONTENT_TYPE, content_type);
-        let (bytes, trailers) = (mem::take(&mut answer.bytes), mem::take(&mut answer.trailers));
-        self.send(exchange.respond, response, bytes.into(), trailers);
+        // What a short answer was packed in serves for the next one.
+        let body = match answer.bytes.len() <= Http2Server::SHORT {
+            true => Bytes::copy_from_slice(&answer.bytes),
+            false => mem::take(&mut answer.bytes).into(),
+        };
+        answer.bytes.clear();
+        self.send(exchange.respond, response, body, mem::take(&mut answer.trailers));
     }
 
     /// Refuses a request that was handed out: it was not executed.
@@ -220,7 +232,9 @@ impl Http2Server {
         }
     }
 
-    /// Lets `h2` work until more must come first. What is to be sent is appended to `out`.
+    /// Lets `h2` work until more must come first, or until there is a lone request: there may be
+    /// more behind it, and asking for them then sends its answer too. What is to be sent is
+    /// appended to `out`.
     ///
     /// # Errors
     /// As [`take_in`](Http2Server::take_in).
@@ -229,15 +243,30 @@ impl Http2Server {
         while let Stage::Open(connection) = &mut self.stage {
             let accepted = self.driver.drive(pin!(connection.accept()));
             match accepted {
-                Poll::Ready(Some(Ok((request, respond)))) => self.begin(http, request, respond),
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    self.begin(http, request, respond);
+                    let alone = self.arriving.is_empty() && self.leaving.is_empty();
+                    if alone && !self.whole.is_empty() {
+                        break;
+                    }
+                }
                 Poll::Ready(None) => self.stage = Stage::Finished,
                 Poll::Ready(Some(Err(error))) => {
                     log::debug!("h2 gave a connection up: {error}");
                     self.stage = Stage::Finished;
                     outcome = Err(ProtocolError::BadHead);
                 }
-                Poll::Pending if self.gather(http) | self.send_more() => {}
-                Poll::Pending => break,
+                Poll::Pending => {
+                    for arriving in mem::take(&mut self.arriving) {
+                        self.gather(http, arriving);
+                    }
+                    self.make_room(http);
+                    self.leaving.retain_mut(|leaving| !leaving.go_on());
+                    // All of this may have given `h2` something to do.
+                    if !self.driver.is_woken() {
+                        break;
+                    }
+                }
             }
         }
         self.pipe.take(out);
@@ -258,45 +287,34 @@ impl Http2Server {
             Ok(body) => {
                 let exchange = Exchange { parts, body: body.into(), respond };
                 self.held += exchange.body.len();
-                self.arriving.push(Arriving { exchange, stream, unreleased: 0, until: None });
+                self.gather(http, Arriving { exchange, stream, unreleased: 0, until: None });
             }
             Err(refusal) => self.refuse(respond, refusal),
         }
     }
 
-    /// Takes what came of the bodies that are not whole; whether anything did.
-    fn gather(&mut self, http: &Http) -> bool {
-        let mut moved = false;
-        let mut at = 0;
-        while at < self.arriving.len() {
-            let arriving = &mut self.arriving[at];
-            let before = arriving.exchange.body.len();
-            let gathered = arriving.gather(http.max_message, &self.driver);
-            self.held += arriving.exchange.body.len() - before;
-            moved |= gathered != Gathered::Part || arriving.exchange.body.len() > before;
-            match gathered {
-                Gathered::Part => at += 1,
-                Gathered::Whole => self.whole.push_back(self.arriving.remove(at).exchange),
-                Gathered::Gone => self.held -= self.arriving.remove(at).exchange.body.len(),
-            }
+    /// Takes what came of a request.
+    fn gather(&mut self, http: &Http, mut arriving: Arriving) {
+        let before = arriving.exchange.body.len();
+        let gathered = arriving.gather(http.max_message);
+        self.held += arriving.exchange.body.len() - before;
+        match gathered {
+            Gathered::Part => self.arriving.push(arriving),
+            Gathered::Whole => self.whole.push_back(arriving.exchange),
+            Gathered::Gone => self.held -= arriving.exchange.body.len(),
         }
-        // What all requests hold together is limited too: over the limit the oldest one alone
-        // grows, when nothing else is to be done.
+    }
+
+    /// Lets requests grow. What all of them hold together is limited: over the limit the oldest one
+    /// alone grows, when nothing else is to be done.
+    fn make_room(&mut self, http: &Http) {
         let crowded = self.held > 2 * http.max_message;
         let idle = self.whole.is_empty() && self.handed_out == 0;
         for (at, arriving) in self.arriving.iter_mut().enumerate() {
             if !crowded || (at == 0 && idle) {
-                moved |= arriving.release();
+                arriving.release();
             }
         }
-        moved
-    }
-
-    /// Sends what there is room for; whether there was any.
-    fn send_more(&mut self) -> bool {
-        let before = self.unsent();
-        self.leaving.retain_mut(|leaving| !leaving.go_on(&self.driver));
-        self.unsent() < before
     }
 
     /// Whether no request will be read any more.
@@ -312,6 +330,11 @@ impl Http2Server {
     /// How many bytes of answers the client makes no room for.
     pub(crate) fn unsent(&self) -> usize {
         self.leaving.iter().map(Leaving::length).sum()
+    }
+
+    /// Whether nothing was begun that is not finished.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.is_busy() && self.arriving.is_empty()
     }
 
     /// Until when the rest of a request must have come, if the rest of one is waited for: each has
@@ -398,7 +421,6 @@ impl Exchange {
     }
 }
 
-#[derive(PartialEq)]
 enum Gathered {
     Part,
     Whole,
@@ -407,8 +429,8 @@ enum Gathered {
 }
 
 impl Arriving {
-    fn gather(&mut self, max_message: usize, driver: &Driver) -> Gathered {
-        while let Poll::Ready(piece) = self.stream.poll_data(&mut driver.context()) {
+    fn gather(&mut self, max_message: usize) -> Gathered {
+        while let Poll::Ready(piece) = self.stream.poll_data(&mut context()) {
             let Some(piece) = piece else { return Gathered::Whole };
             let Ok(piece) = piece else { return Gathered::Gone };
             self.unreleased += piece.len();
@@ -421,10 +443,13 @@ impl Arriving {
         Gathered::Part
     }
 
-    /// Gives the client new room for what came; whether there was anything to give.
-    fn release(&mut self) -> bool {
+    /// Gives the client new room for what came.
+    fn release(&mut self) {
         let count = mem::take(&mut self.unreleased);
-        count > 0 && self.stream.flow_control().release_capacity(count).is_ok()
+        if count > 0 {
+            // It fails if the stream has ended, and then no more room is needed.
+            let _ = self.stream.flow_control().release_capacity(count);
+        }
     }
 }
 

@@ -1,6 +1,13 @@
-"""The tutorials' clients, one call at a time: prints calls per second.
+"""The tutorials' clients, one call at a time: prints answers per second of waiting, and calls per
+second.
 
     clients.py SYSTEM ADDR WARM_UP TIME           both times in seconds
+
+A client packs and sends a call, waits, and receives and unpacks the answer. What it sees of the
+server is the waiting: the time that passes less the time that a core works for the client's process,
+for all its threads and for what the kernel does in its name. On one core that is what the server
+does and two switches between the processes; with a core each, also the time that it takes to wake
+one up. The rest is the client's own, whatever the server is.
 """
 import pathlib
 import sys
@@ -44,15 +51,16 @@ def grpc(address):
     return lambda: stub.Add(pb2.AddRequest(a=10, b=5)).result, 15
 
 
-def rate(call, expected, seconds):
-    start, calls = time.perf_counter(), 0
+def rates(call, expected, seconds):
+    start, own, calls = time.perf_counter(), time.process_time(), 0
     while (passed := time.perf_counter() - start) < seconds:
         assert call() == expected
         calls += 1
-    return calls / passed
+    own = time.process_time() - own
+    return calls / (passed - own), calls / passed
 
 
 system, address, *times = sys.argv[1:]
 call, expected = globals()[system](address)
-rates = [rate(call, expected, float(seconds)) for seconds in times]
-print(rates[-1], flush=True)
+figures = [rates(call, expected, float(seconds)) for seconds in times]
+print(*figures[-1], flush=True)

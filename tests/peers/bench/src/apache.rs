@@ -139,7 +139,7 @@ pub(crate) fn client(work: &str, address: &str) -> Result<()> {
     };
     let rate = match work {
         "lone" => compare::rate(LONE_CALLS, one()?),
-        "many" => compare::rate_of_threads(64, LONE_CALLS, one),
+        "threads" => compare::rate_of_threads(64, LONE_CALLS, one),
         _ => return Err("no such work".into()),
     }?;
     println!("{rate}");

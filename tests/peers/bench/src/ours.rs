@@ -7,8 +7,9 @@ use ninestep::protocol::thrift::Thrift;
 use ninestep::protocol::xml_rpc::XmlRpc;
 use ninestep::{Channel, ClientStub, Server, ThreadPerConnection, demo};
 
+use crate::Result;
+use crate::calls::{all_at_once, one_at_a_time};
 use crate::compare::{self, LONE_CALLS};
-use crate::{Result, check};
 
 pub(crate) fn serve(system: &str) -> Result<()> {
     let server = Server::new(demo::procedures());
@@ -41,22 +42,18 @@ pub(crate) fn channel(system: &str, address: &str) -> Result<Channel> {
 pub(crate) fn client(work: &str, address: &str) -> Result<()> {
     let (system, work) = work.rsplit_once('-').ok_or("no such work")?;
     let channel = channel(system, address)?;
-    let one = || Ok(one_at_a_time(ClientStub::new(&channel)?));
+    let stub = || ClientStub::new(&channel);
     let rate = match work {
-        "lone" => compare::rate(LONE_CALLS, one()?),
-        "many" => compare::rate_of_threads(64, LONE_CALLS, one),
+        "lone" => compare::rate(LONE_CALLS, one_at_a_time(stub()?)),
+        "many" => {
+            let stubs = (0..64).map(|_| stub()).collect::<ninestep::Result<Vec<_>>>()?;
+            compare::rate(stubs.len(), || {
+                all_at_once(stubs.iter().map(|stub| stub.send("add", (10_i64, 5_i64))))
+            })
+        }
+        "threads" => compare::rate_of_threads(64, LONE_CALLS, || Ok(one_at_a_time(stub()?))),
         _ => return Err("no such work".into()),
     }?;
     println!("{rate}");
     Ok(())
-}
-
-fn one_at_a_time(stub: ClientStub) -> impl FnMut() -> Result<()> {
-    move || {
-        for _ in 0..LONE_CALLS {
-            let sum: i64 = stub.call("add", (10_i64, 5_i64))?;
-            check(sum == 15)?;
-        }
-        Ok(())
-    }
 }

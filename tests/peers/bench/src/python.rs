@@ -17,7 +17,7 @@ pub(crate) fn serve(system: &str) -> Result<()> {
     Err(python.arg("calculator").stderr(Stdio::null()).exec().into())
 }
 
-/// Becomes a client that makes one call at a time, and prints how many there were in a second.
+/// Becomes a client that makes one call at a time, and prints how it went.
 pub(crate) fn client(system: &str, address: &str) -> Result<()> {
     let seconds = [WARM_UP, TURN].map(|time| time.as_secs_f64().to_string());
     let mut python = python("bench/clients.py")?;
