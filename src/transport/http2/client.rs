@@ -149,7 +149,8 @@ impl<C> Http2Client<C> {
             let driven = self.drive();
             self.gather(answered);
             driven?;
-            if !self.driver.is_woken() {
+            // What is finished works no more, whatever it was woken for.
+            if self.finished || !self.driver.is_woken() {
                 return Ok(());
             }
         }
