@@ -179,30 +179,33 @@ impl<'a> ServerStub<'a> {
         if self.road.is_finished() {
             return Ok(Received::Leave);
         }
-        let mut ready = last_tick() < self.caller.eager_until;
+        if last_tick() >= self.caller.eager_until {
+            if self.caller.connection.is_told_to_stop() {
+                return Ok(Received::Leave);
+            }
+            self.caller.eager_until = last_tick() + ServerStub::EAGER;
+        }
         loop {
-            if ready {
-                let came = self.input.fill(&self.caller.connection, true);
-                match came.map_err(|error| Error::transport("receiving", error))? {
-                    None => {}
-                    Some(0) => return self.ended(),
-                    Some(_) => {
-                        match self.road.find(&mut self.input, &mut self.caller)? {
-                            Found::Message(place) => return Ok(Received::Message(place)),
-                            Found::Nothing => {}
-                            #[cfg(feature = "http")]
-                            Found::Refused => return Ok(Received::Refused),
-                        }
-                        // HTTP may have to say something before it gets the rest.
-                        self.caller.flush();
+            let came = self.input.fill(&self.caller.connection, true);
+            match came.map_err(|error| Error::transport("receiving", error))? {
+                None => {}
+                Some(0) => return self.ended(),
+                Some(_) => {
+                    match self.road.find(&mut self.input, &mut self.caller)? {
+                        Found::Message(place) => return Ok(Received::Message(place)),
+                        Found::Nothing => {}
+                        #[cfg(feature = "http")]
+                        Found::Refused => return Ok(Received::Refused),
                     }
+                    // HTTP may have to say something before it gets the rest.
+                    self.caller.flush();
                 }
             }
             if self.road.torn(&self.input) > 0 {
                 self.patience.message_began();
             }
             match self.wait()? {
-                Wake::Ready => ready = true,
+                Wake::Ready => {}
                 Wake::Stop => return Ok(Received::Leave),
                 Wake::TimedOut if self.patience.begun => {
                     return Err(ProtocolError::TooSlow(self.server.limits.message).into());

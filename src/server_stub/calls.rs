@@ -23,8 +23,8 @@ pub(super) struct Caller<'a> {
     pub(super) connection: Connection,
     /// Packed outcomes that were not sent yet.
     pub(super) output: Vec<u8>,
-    /// Until when the stub reads without the wait before it that also sees a stop: a client that
-    /// has just called is likely to call again, and the wait costs as much as the read.
+    /// Until when the stub reads without looking for a stop. It looks, and reads at once: a client
+    /// that has just called is likely to call again, and a wait for both costs as much as the read.
     pub(super) eager_until: Duration,
     /// When the messages that are being answered came; `None` for a lone one, which came now.
     pub(super) received: Option<Instant>,

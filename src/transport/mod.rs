@@ -179,7 +179,6 @@ impl Connection {
     }
 
     /// Whether the server was told to stop.
-    #[cfg(feature = "http")]
     pub(crate) fn is_told_to_stop(&self) -> bool {
         let told = |lifeline| wait_for(lifeline, PollFlags::IN, Some(Instant::now()));
         self.lifeline.as_ref().is_some_and(|lifeline| matches!(told(lifeline), Ok(Wake::Ready)))
