@@ -120,6 +120,11 @@ impl FrameFinder {
     }
 }
 
+#[cold]
+fn wrong_magic(came: &[u8]) -> ProtocolError {
+    ProtocolError::WrongMagic(came.iter().take(GREETING.len()).copied().collect())
+}
+
 impl Finder for FrameFinder {
     fn find(&mut self, buffered: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
         let mut rest = buffered;
@@ -130,11 +135,7 @@ impl Finder for FrameFinder {
                     return Err(ProtocolError::UnknownVersion(version));
                 }
                 _ if GREETING.starts_with(buffered) => return Ok(None),
-                _ => {
-                    return Err(ProtocolError::WrongMagic(
-                        buffered.iter().take(4).copied().collect(),
-                    ));
-                }
+                _ => return Err(wrong_magic(buffered)),
             }
         }
         // ANCHOR: find
