@@ -8,16 +8,10 @@ use serde::de::{Deserialize, DeserializeSeed};
 use serde::ser::Serialize;
 
 use crate::error::Execution;
-#[cfg(any(
-    feature = "grpc",
-    feature = "hprose",
-    feature = "json-rpc",
-    feature = "thrift",
-    feature = "xml-rpc"
-))]
+#[cfg(feature = "emit")]
 use crate::protocol::emit::Emitter;
 use crate::protocol::native::{Packer, Unpacker, ValueError};
-#[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+#[cfg(feature = "pull")]
 use crate::protocol::pull::Puller;
 use crate::value::Value;
 
@@ -32,7 +26,7 @@ pub enum Packed<'a, 'de> {
     /// On the native wire.
     Native(&'a mut Unpacker<'de>),
     /// On a wire that reads events.
-    #[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+    #[cfg(feature = "pull")]
     Events(Puller<'a, 'de>),
     /// On any other.
     Other(&'a mut (dyn erased_serde::Deserializer<'de> + 'a)),
@@ -50,12 +44,7 @@ impl<'de> Packed<'_, 'de> {
     pub(crate) fn unpack_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, String> {
         match self {
             Packed::Native(unpacker) => seed.deserialize(unpacker).map_err(in_words),
-            #[cfg(any(
-                feature = "grpc",
-                feature = "hprose",
-                feature = "thrift",
-                feature = "xml-rpc"
-            ))]
+            #[cfg(feature = "pull")]
             Packed::Events(mut puller) => seed.deserialize(&mut puller).map_err(in_words),
             Packed::Other(packed) => seed.deserialize(packed).map_err(in_words),
         }
@@ -80,13 +69,7 @@ pub trait Pack {
     ///
     /// # Errors
     /// The value has no form there.
-    #[cfg(any(
-        feature = "grpc",
-        feature = "hprose",
-        feature = "json-rpc",
-        feature = "thrift",
-        feature = "xml-rpc"
-    ))]
+    #[cfg(feature = "emit")]
     fn emit(&self, emitter: &mut Emitter<'_>) -> Result<(), ValueError>;
 
     /// For any other.
@@ -98,13 +81,7 @@ impl<T: Serialize> Pack for T {
         self.serialize(packer)
     }
 
-    #[cfg(any(
-        feature = "grpc",
-        feature = "hprose",
-        feature = "json-rpc",
-        feature = "thrift",
-        feature = "xml-rpc"
-    ))]
+    #[cfg(feature = "emit")]
     fn emit(&self, emitter: &mut Emitter<'_>) -> Result<(), ValueError> {
         self.serialize(emitter)
     }

@@ -20,23 +20,11 @@ pub mod thrift;
 #[cfg(feature = "xml-rpc")]
 pub mod xml_rpc;
 
-#[cfg(any(
-    feature = "grpc",
-    feature = "hprose",
-    feature = "json-rpc",
-    feature = "thrift",
-    feature = "xml-rpc"
-))]
+#[cfg(feature = "emit")]
 pub(crate) mod emit;
-#[cfg(any(
-    feature = "grpc",
-    feature = "hprose",
-    feature = "json-rpc",
-    feature = "thrift",
-    feature = "xml-rpc"
-))]
+#[cfg(feature = "emit")]
 mod key;
-#[cfg(any(feature = "grpc", feature = "hprose", feature = "thrift", feature = "xml-rpc"))]
+#[cfg(feature = "pull")]
 pub(crate) mod pull;
 #[cfg(any(feature = "hprose", feature = "xml-rpc"))]
 mod special;
