@@ -145,8 +145,8 @@ impl Calls for Answering<'_, '_> {
         let (caller, message) = (&mut *self.caller, self.message);
         let server = caller.server;
         if let Packed::Other(_) = call.arguments {
-            // A later call of the same message waits for this one. The native wire has one call
-            // to a message, and needs no clock.
+            // A later call of the same message waits for this one. The other wires need no clock:
+            // they have one call to a message, or no deadlines.
             caller.received.get_or_insert_with(Instant::now);
         }
         if call.id != 0 && call.id.wrapping_sub(caller.last).cast_signed() > 0 {
