@@ -8,8 +8,10 @@ mod helpers;
 mod road;
 #[cfg(feature = "http2")]
 mod side_by_side;
+mod spare;
 
 use std::io;
+use std::mem;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,8 @@ use crate::transport::{Connection, Found, ReadBuffer, Wake, from_now, last_tick}
 pub use calls::Teller;
 use calls::{Answering, Caller};
 use road::{Road, Why};
+use spare::Buffers;
+pub(crate) use spare::Spare;
 
 /// The server's end of one connection.
 ///
@@ -81,11 +85,12 @@ impl<'a> ServerStub<'a> {
     /// A stub that answers this connection with this server's procedures.
     pub fn new(server: &'a Server, connection: Connection) -> ServerStub<'a> {
         connection.limit_reads(ServerStub::EAGER);
+        let Buffers { input, answer } = server.spare.take();
         ServerStub {
             server,
             road: Road::new(&*server.protocol),
-            input: ReadBuffer::default(),
-            answer: ServerStub::new_answer(server),
+            input,
+            answer: ServerStub::new_answer(server, answer),
             waiting: None,
             patience: Patience::new(&server.limits),
             caller: Caller {
@@ -100,8 +105,8 @@ impl<'a> ServerStub<'a> {
         }
     }
 
-    fn new_answer(server: &Server) -> Answer {
-        Answer { gaps: Gaps::new(!server.steps.are_watched()), ..Answer::default() }
+    fn new_answer(server: &Server, bytes: Vec<u8>) -> Answer {
+        Answer::new(bytes, Gaps::new(!server.steps.are_watched()))
     }
 
     // ANCHOR: serve
@@ -117,12 +122,25 @@ impl<'a> ServerStub<'a> {
         loop {
             match self.process() {
                 Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return self.caller.connection.log_end(&error),
+                Ok(false) => break,
+                Err(error) => break self.caller.connection.log_end(&error),
+            }
+        }
+        self.end();
+    }
+    // ANCHOR_END: serve
+
+    /// Gives back what the connection has used.
+    fn end(self) {
+        match self.caller.connection.is_last {
+            // The operating system takes it back from the process, and is sooner done.
+            true => mem::forget(self),
+            false => {
+                let ServerStub { server, input, answer, .. } = self;
+                server.spare.keep(Buffers { input, answer: answer.bytes });
             }
         }
     }
-    // ANCHOR_END: serve
 
     /// Receives one message, calls what it asks for, and sends the outcome; `false` if the
     /// connection came to a good end instead.
@@ -162,7 +180,7 @@ impl<'a> ServerStub<'a> {
         if self.waiting.is_none() || self.caller.output.len() > ServerStub::FULL {
             self.caller.flush();
             // Both are empty now. One buffer for all outcomes is sooner in the cache than two.
-            std::mem::swap(&mut self.answer.bytes, &mut self.caller.output);
+            mem::swap(&mut self.answer.bytes, &mut self.caller.output);
         }
         self.message_ended()
     }
@@ -228,7 +246,7 @@ impl<'a> ServerStub<'a> {
                 return Ok(woken);
             }
             self.road.shrink(&mut self.input);
-            self.answer = ServerStub::new_answer(self.server);
+            self.answer = ServerStub::new_answer(self.server, Vec::new());
             self.caller.output = Vec::new();
         }
         connection.wait(PollFlags::IN, Some(deadline)).map_err(failed)

@@ -16,7 +16,7 @@ use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Fault, Outgoing};
 use crate::pending::{Deliver, Pending, SharedSlot, Slot, deliver};
-use crate::protocol::{Arrived, Finder, Framing, Gaps, Pack, Parts, Protocol, Request, Side};
+use crate::protocol::{AnyFinder, Arrived, Framing, Gaps, Pack, Parts, Protocol, Request, Side};
 use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
 
@@ -43,7 +43,7 @@ pub(crate) struct Writer {
 }
 
 struct Reader {
-    finder: Box<dyn Finder>,
+    finder: AnyFinder,
     input: ReadBuffer,
 }
 
@@ -341,7 +341,7 @@ impl<'a> Leading<'a> {
         // ANCHOR: read-once
         let news = News { wire, own: *own };
         while !input.unread().is_empty()
-            && let Some(place) = input.find(&mut **finder, &wire.steps)?
+            && let Some(place) = input.find(finder, &wire.steps)?
         {
             let message = input.message(&place);
             wire.protocol.unpack(message, &mut |arrived| news.deliver(arrived, message.bytes))?;

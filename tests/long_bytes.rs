@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use ninestep::protocol::native::Native;
-use ninestep::protocol::{Framing, Side};
+use ninestep::protocol::{Finder, Framing, Side};
 use ninestep::{
     Channel, ClientStub, Error, Fault, Procedures, ProtocolError, Recorder, Server, ServerStub,
     Step, ThreadPerConnection, Value, demo,

@@ -19,8 +19,8 @@ use std::{
 use erased_serde::Deserializer as Erased;
 use ninestep::protocol::native::ValueError;
 use ninestep::protocol::{
-    Answer, Arrived, Call, Calls, Finder, Framing, Message, Outcome, Outgoing, Packed, Protocol,
-    Request, Side, Transport,
+    Answer, AnyFinder, Arrived, Call, Calls, Finder, Framing, Message, Outcome, Outgoing, Packed,
+    Protocol, Request, Side, Transport,
 };
 use ninestep::{Channel, ClientStub, Connection, Error, Fault, Procedures, ProtocolError, Server};
 use serde::{Deserialize, Serialize};
@@ -83,8 +83,8 @@ impl Finder for LineFinder {
 struct JsonLines;
 
 impl Framing for JsonLines {
-    fn finder(&self, _: Side) -> Box<dyn Finder> {
-        Box::new(LineFinder(0))
+    fn finder(&self, _: Side) -> AnyFinder {
+        AnyFinder::other(LineFinder(0))
     }
 
     fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {

@@ -341,6 +341,19 @@ fn a_client_that_never_stops_talking_is_left() {
 }
 
 #[test]
+fn what_one_client_leaves_half_said_is_not_the_next_ones() {
+    within("half a message", || {
+        let server = ServerThread::run(Server::new(demo::procedures()), SingleThreaded);
+        for half in [&GREETING[..2], &call(1, "add", (1, 2))[..20], &frame(b'C', 0, b"")] {
+            let mut raw = server.raw();
+            raw.send(half);
+            drop(raw);
+            assert_eq!(server.raw().ask(1, "add", (10, 5)).result(), Value::Int(15));
+        }
+    });
+}
+
+#[test]
 fn whoever_says_nothing_is_bidden_farewell() {
     let limits = Limits { first_message: Duration::from_millis(50), ..PATIENT };
     let server = threads(Server::new(demo::procedures()).limits(limits));

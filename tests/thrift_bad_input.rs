@@ -8,7 +8,7 @@ pub mod talk;
 use std::time::{Duration, Instant};
 
 use ninestep::protocol::thrift::{Thrift, kind};
-use ninestep::protocol::{Finder, Framing, Side};
+use ninestep::protocol::{AnyFinder, Finder, Framing, Side};
 use ninestep::{Channel, ClientStub, Error, ProtocolError};
 use support::within;
 use talk::{Talk, framed, old, thrift};
@@ -18,7 +18,7 @@ const ADDED: &[u8] = b"\x80\x01\0\x02\0\0\0\x03add\0\0\0\x07\x0a\0\0\0\0\0\0\0\0
 /// A call of `echo` up to its first field.
 const ECHO: &[u8] = b"\x80\x01\0\x01\0\0\0\x04echo\0\0\0\x07";
 
-fn finder() -> Box<dyn Finder> {
+fn finder() -> AnyFinder {
     Thrift::default().finder(Side::Server)
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use ninestep::protocol::thrift::{Idl, Thrift};
 use ninestep::protocol::{
-    Answer, Arrived, Call, Calls, Framing, Message, Outcome, Outgoing, Packed, Protocol, Request,
-    Side,
+    Answer, Arrived, Call, Calls, Finder, Framing, Message, Outcome, Outgoing, Packed, Protocol,
+    Request, Side,
 };
 use ninestep::{Fault, Procedures, Value};
 use proptest::prelude::*;

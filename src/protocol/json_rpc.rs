@@ -24,7 +24,9 @@ use erased_serde::Deserializer as Erased;
 
 use self::read::{Asked, Invalid, Response, Valid};
 use super::http::{Http, Version};
-use super::{Answer, Arrived, Calls, Finder, Framing, Message, Protocol, Request, Side, Transport};
+use super::{
+    Answer, AnyFinder, Arrived, Calls, Finder, Framing, Message, Protocol, Request, Side, Transport,
+};
 use crate::error::ProtocolError;
 use crate::message::{Call, Fault, Outcome, Outgoing, Packed};
 use crate::protocol::native::ValueError;
@@ -304,8 +306,8 @@ impl JsonRpc {
 }
 
 impl Framing for JsonRpc {
-    fn finder(&self, _: Side) -> Box<dyn Finder> {
-        Box::new(LineFinder { searched: 0, limit: self.http.max_message })
+    fn finder(&self, _: Side) -> AnyFinder {
+        AnyFinder::other(LineFinder { searched: 0, limit: self.http.max_message })
     }
 
     fn last_words(&self, fault: &Fault, out: &mut Vec<u8>) {

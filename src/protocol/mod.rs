@@ -36,6 +36,7 @@ use std::ops::Range;
 
 #[cfg(feature = "http")]
 use self::http::{Head, HeaderMap, Http};
+use self::native::frame::FrameFinder;
 use crate::error::ProtocolError;
 use crate::message::Fault;
 pub use crate::message::{Call, Outcome, Outgoing, Pack, Packed};
@@ -76,6 +77,41 @@ pub trait Finder: Send {
     }
 }
 
+/// A finder of any protocol.
+///
+/// The native wire's stands here itself: one that is allocated costs a forked server some page faults
+/// for every connection.
+pub enum AnyFinder {
+    /// The native wire's.
+    Frames(FrameFinder),
+    /// Any other's.
+    Other(Box<dyn Finder>),
+}
+
+impl AnyFinder {
+    /// A finder that is not the native wire's.
+    pub fn other(finder: impl Finder + 'static) -> AnyFinder {
+        AnyFinder::Other(Box::new(finder))
+    }
+}
+
+impl Finder for AnyFinder {
+    #[inline]
+    fn find(&mut self, buffered: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
+        match self {
+            AnyFinder::Frames(frames) => frames.find(buffered),
+            AnyFinder::Other(other) => other.find(buffered),
+        }
+    }
+
+    fn tail(&mut self, begun: &[u8]) -> Option<Range<usize>> {
+        match self {
+            AnyFinder::Frames(frames) => frames.tail(begun),
+            AnyFinder::Other(other) => other.tail(begun),
+        }
+    }
+}
+
 /// How a protocol's messages cross.
 pub enum Transport<'a> {
     /// One after the other in a stream of bytes, where something must say where each ends.
@@ -92,7 +128,7 @@ pub enum Transport<'a> {
 /// On the client: [`hello`](Framing::hello) before anything else, and `finder` once.
 pub trait Framing {
     /// What finds this protocol's messages.
-    fn finder(&self, side: Side) -> Box<dyn Finder>;
+    fn finder(&self, side: Side) -> AnyFinder;
 
     /// What a client sends before its first call.
     fn hello(&self) -> &'static [u8] {
@@ -138,9 +174,28 @@ pub struct Answer {
     pub bytes: Vec<u8>,
     /// What they may leave out.
     pub gaps: Gaps,
-    /// What follows the body, over HTTP/2.
+    /// What follows the body, over HTTP/2; boxed, because every connection has an answer and few
+    /// answers have trailers.
     #[cfg(feature = "http")]
-    pub trailers: HeaderMap,
+    pub trailers: Option<Box<HeaderMap>>,
+}
+
+impl Answer {
+    /// Nothing is said yet. Outcomes are packed into these bytes.
+    pub(crate) fn new(bytes: Vec<u8>, gaps: Gaps) -> Answer {
+        Answer {
+            bytes,
+            gaps,
+            #[cfg(feature = "http")]
+            trailers: None,
+        }
+    }
+
+    /// The trailers, to add some.
+    #[cfg(feature = "http")]
+    pub fn trailers(&mut self) -> &mut HeaderMap {
+        self.trailers.get_or_insert_default()
+    }
 }
 
 /// What a client asks in one message.

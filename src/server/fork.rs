@@ -5,6 +5,7 @@
 use std::ffi::c_int;
 use std::fs::{self, File};
 use std::io::{self, Write, stdout};
+use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -16,7 +17,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, setpgid, waitpid};
 
 use crate::error::{Result, StrategyError};
 use crate::server::{Incoming, Next, Place, Strategy};
-use crate::transport::{Connection, Wake, from_now, last_tick, lifeline, wait_for};
+use crate::transport::{Connection, Wake, from_now, lifeline, memory, wait_for};
 
 unsafe extern "C" {
     /// fork(2).
@@ -62,9 +63,11 @@ impl Strategy for ForkPerConnection {
         // The parent alone holds one end; every child watches the other. So the children see the
         // parent's end as well as its order to finish, and the parent sees when all are gone.
         let (holder, watched) = lifeline()?;
-        let mut children: Vec<ForkedChild> = Vec::new();
-        // The clock is looked up at its first use: here once, or else in every child.
-        let _ = last_tick();
+        let mut children: Vec<ForkedChild> = Vec::with_capacity(self.at_most);
+        // What serving finds or makes at its first time, the clock and its buffers, it does here once,
+        // or else in every child.
+        let (ended, _) = memory::pair()?;
+        serve(ended);
         // What is still buffered would be printed by every child once more. The parent prints
         // nothing from here on.
         let _ = stdout().flush();
@@ -87,7 +90,9 @@ impl Strategy for ForkPerConnection {
                 Ok(Fork::Child) => {
                     drop(holder);
                     incoming.close();
-                    connection.lifeline = Some(watched);
+                    // Dropped, the parent's would be counted down, in a page that is then copied.
+                    mem::forget(connection.lifeline.replace(watched));
+                    connection.is_last = true;
                     serve_and_exit(connection, serve);
                 }
                 // ANCHOR_END: fork

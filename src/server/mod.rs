@@ -39,7 +39,7 @@ use crate::error::{Error, Result};
 use crate::procedure::Procedures;
 use crate::protocol::Protocol;
 use crate::protocol::native::Native;
-use crate::server_stub::ServerStub;
+use crate::server_stub::{ServerStub, Spare};
 use crate::steps::{Observer, Steps};
 use crate::transport::{Connection, lifeline, tcp};
 
@@ -50,6 +50,7 @@ pub struct Server {
     pub(crate) protocol: Arc<dyn Protocol>,
     pub(crate) limits: Limits,
     pub(crate) steps: Steps,
+    pub(crate) spare: Spare,
 }
 
 // ANCHOR: limits
@@ -90,6 +91,7 @@ impl Server {
             protocol: Arc::new(Native::default()),
             limits: Limits::default(),
             steps: Steps::default(),
+            spare: Spare::default(),
         }
     }
 

@@ -200,6 +200,7 @@ pub(super) fn find<'a>(
 }
 
 /// Runs a procedure.
+#[inline]
 pub(super) fn run(
     server: &Server,
     procedure: &Registered,
@@ -243,6 +244,7 @@ impl Teller<'_> {
     }
 
     /// The procedure returned.
+    #[inline]
     pub(crate) fn returned(&mut self, outcome: Outcome<'_>) {
         self.steps.tell(Step::Run, self.name, self.id, &[]);
         if let Err(fault) = (self.reply)(outcome, self.send) {

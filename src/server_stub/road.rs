@@ -8,7 +8,7 @@ use crate::error::ProtocolError;
 use crate::message::Fault;
 #[cfg(feature = "http")]
 use crate::protocol::http::{Http, Version};
-use crate::protocol::{Answer, Finder, Framing, Message, Protocol, Side, Transport};
+use crate::protocol::{Answer, AnyFinder, Finder, Framing, Message, Protocol, Side, Transport};
 #[cfg(feature = "http2")]
 use crate::transport::http2::Http2Server;
 use crate::transport::{Found, ReadBuffer};
@@ -18,7 +18,7 @@ use crate::transport::{http::HttpServer, last_tick};
 /// The road that a protocol's messages take.
 pub(super) enum Road<'a> {
     /// A stream of bytes: a message is a piece of the input.
-    Stream(Box<dyn Finder>, &'a dyn Framing),
+    Stream(AnyFinder, &'a dyn Framing),
     /// HTTP, which takes the input in and keeps the message until it is answered.
     #[cfg(feature = "http")]
     Http(Box<HttpServer>, &'a Http),
@@ -55,16 +55,14 @@ impl<'a> Road<'a> {
         caller: &mut Caller<'_>,
     ) -> Result<Found, ProtocolError> {
         match self {
-            Road::Stream(finder, _) => {
-                Ok(match input.find(&mut **finder, &caller.server.steps)? {
-                    Some(place) => {
-                        let alone = place.end == input.unread().len();
-                        caller.received = (!alone).then(Instant::now);
-                        Found::Message(place)
-                    }
-                    None => Found::Nothing,
-                })
-            }
+            Road::Stream(finder, _) => Ok(match input.find(finder, &caller.server.steps)? {
+                Some(place) => {
+                    let alone = place.end == input.unread().len();
+                    caller.received = (!alone).then(Instant::now);
+                    Found::Message(place)
+                }
+                None => Found::Nothing,
+            }),
             #[cfg(feature = "http")]
             _ => self.take_in(input, caller),
         }

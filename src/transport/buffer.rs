@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Connection;
 use crate::error::ProtocolError;
-use crate::protocol::{Finder, Message, Tail};
+use crate::protocol::{AnyFinder, Finder, Message, Tail};
 use crate::steps::Steps;
 
 /// Half a message stays here until the rest of it comes, whatever happens in between.
@@ -30,7 +30,12 @@ impl ReadBuffer {
     #[cfg(feature = "http")]
     pub(crate) const SHORT: usize = 512;
     /// A buffer larger than this is given back when its connection is idle.
-    const KEPT: usize = 16 * 1024;
+    pub(crate) const KEPT: usize = 16 * 1024;
+
+    /// A buffer with room for one read.
+    pub(crate) fn with_room() -> ReadBuffer {
+        ReadBuffer { bytes: Vec::with_capacity(Self::LEAST_ROOM), ..ReadBuffer::default() }
+    }
 
     /// What is not consumed yet.
     pub(crate) fn unread(&self) -> &[u8] {
@@ -43,9 +48,10 @@ impl ReadBuffer {
     }
 
     /// Looks for the first whole message. Its end may stand apart unless somebody watches it.
+    #[inline(always)]
     pub(crate) fn find(
         &mut self,
-        finder: &mut dyn Finder,
+        finder: &mut AnyFinder,
         steps: &Steps,
     ) -> Result<Option<Range<usize>>, ProtocolError> {
         match finder.find(self.unread())? {
@@ -97,6 +103,13 @@ impl ReadBuffer {
         other.consume(other.unread().len());
     }
 
+    /// Forgets everything that came.
+    pub(crate) fn forget(&mut self) {
+        self.consume(self.unread().len());
+        self.crowded = false;
+        self.shrink();
+    }
+
     /// Gives memory back that only a large message needed.
     pub(crate) fn shrink(&mut self) {
         if self.unread().is_empty() && self.bytes.capacity() > Self::KEPT {
@@ -111,7 +124,7 @@ impl ReadBuffer {
 
     /// Lets the end of a message stand apart, and finds the message once that has come.
     #[cold]
-    fn find_apart(&mut self, finder: &mut dyn Finder, steps: &Steps) -> Option<Range<usize>> {
+    fn find_apart(&mut self, finder: &mut AnyFinder, steps: &Steps) -> Option<Range<usize>> {
         if self.tail.is_none() {
             if steps.are_watched() {
                 return None;

@@ -38,6 +38,8 @@ pub struct Connection {
     pub(crate) lifeline: Option<Lifeline>,
     pub(crate) place: Option<Place>,
     pub(crate) refusal: Option<Box<Fault>>,
+    /// Whether the process ends with this connection.
+    pub(crate) is_last: bool,
 }
 
 /// What is found in the bytes that came.
@@ -64,7 +66,7 @@ pub(crate) enum Wake {
 
 impl Connection {
     pub(crate) fn new(socket: OwnedFd, peer: Option<SocketAddr>) -> Connection {
-        Connection { socket, peer, lifeline: None, place: None, refusal: None }
+        Connection { socket, peer, lifeline: None, place: None, refusal: None, is_last: false }
     }
 
     /// The other end's address; an in-memory connection has none.

@@ -14,7 +14,7 @@ use ninestep::protocol::native::{Native, pack, unpack};
 use ninestep::protocol::thrift::{Idl, Thrift};
 use ninestep::protocol::xml_rpc::XmlRpc;
 use ninestep::protocol::{
-    Answer, Arrived, Call, Calls, Message, Outcome, Packed, Protocol, Side, Transport,
+    Answer, Arrived, Call, Calls, Finder, Message, Outcome, Packed, Protocol, Side, Transport,
 };
 use ninestep::{Channel, ClientStub, Fault, Procedures, ProtocolError, Server, Value, demo};
 use serde::de::IgnoredAny;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 
-use ninestep::protocol::Finder;
 use ninestep::protocol::thrift::{Idl, Thrift};
+use ninestep::protocol::{AnyFinder, Finder};
 use ninestep::protocol::{Framing, Side};
 use ninestep::{Channel, ClientStub, Connection, Fault, Procedures, Server, Value};
 
@@ -79,7 +79,7 @@ pub fn old(message: &[u8]) -> Vec<u8> {
 pub struct Talk {
     connection: Connection,
     server: Arc<Server>,
-    finder: std::cell::RefCell<Box<dyn Finder>>,
+    finder: std::cell::RefCell<AnyFinder>,
 }
 
 impl Talk {

@@ -126,6 +126,7 @@ fn wrong_magic(came: &[u8]) -> ProtocolError {
 }
 
 impl Finder for FrameFinder {
+    #[inline(always)]
     fn find(&mut self, buffered: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
         let mut rest = buffered;
         if self.greeting {

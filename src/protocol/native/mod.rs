@@ -22,13 +22,13 @@ mod unpack;
 use std::time::Instant;
 
 use byteorder::{BigEndian, ByteOrder};
-use frame::Frame;
+use frame::{Frame, FrameFinder};
 
 pub use pack::{Packer, pack};
 pub use unpack::{Unpacker, unpack};
 
 use super::{
-    Answer, Arrived, Calls, Finder, Framing, Gaps, Message, Parts, Protocol, Request, Side,
+    Answer, AnyFinder, Arrived, Calls, Framing, Gaps, Message, Parts, Protocol, Request, Side,
     Transport,
 };
 use crate::error::ProtocolError;
@@ -274,8 +274,8 @@ impl<'a> CallHead<'a> {
 }
 
 impl Framing for Native {
-    fn finder(&self, side: Side) -> Box<dyn Finder> {
-        Box::new(frame::FrameFinder::new(side == Side::Server, self.max_message))
+    fn finder(&self, side: Side) -> AnyFinder {
+        AnyFinder::Frames(FrameFinder::new(side == Side::Server, self.max_message))
     }
 
     fn hello(&self) -> &'static [u8] {

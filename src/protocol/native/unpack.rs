@@ -106,6 +106,26 @@ impl<'de> Unpacker<'de> {
         Ok(BigEndian::read_u64(take(&mut self.rest, 8)?))
     }
 
+    /// What is not quickly read in its place.
+    #[cold]
+    #[inline(never)]
+    fn deserialize_other<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
+        de::Deserializer::deserialize_any(self, visitor)
+    }
+
+    /// Takes an integer, if one comes next and nothing that it must not be followed by.
+    #[inline]
+    fn take_int(&mut self) -> Option<i64> {
+        let ([tag::INT, content @ ..], rest) = self.rest.split_first_chunk::<9>()? else {
+            return None;
+        };
+        if self.depth == self.outermost && !rest.is_empty() {
+            return None;
+        }
+        self.rest = rest;
+        Some(BigEndian::read_i64(content))
+    }
+
     // ANCHOR: take-count
     /// Takes a container's count. Every item is a byte at least, every entry six (its name's tag
     /// and length, its value's tag), so a count beyond what came is a lie.
@@ -167,8 +187,26 @@ impl<'de> Unpacker<'de> {
     }
 }
 
+/// Reads a number where one is expected, which most often is there.
+macro_rules! numbers {
+    ($($method:ident)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+            match self.take_int() {
+                Some(int) => visitor.visit_i64(int),
+                None => self.deserialize_other(visitor),
+            }
+        }
+    )*};
+}
+
 impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
     type Error = ValueError;
+
+    numbers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    }
 
     /// What the visitor makes of a value is returned as it is, not looked at and moved: moving it
     /// through erased types would be the largest part of unpacking.
@@ -286,8 +324,8 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct tuple tuple_struct map struct identifier ignored_any
+        bool i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple tuple_struct map
+        struct identifier ignored_any
     }
 }
 

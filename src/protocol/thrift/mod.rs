@@ -64,7 +64,7 @@ use super::emit::emit;
 use super::native::ValueError;
 use super::pull::Puller;
 use super::{
-    Answer, Arrived, Call, Calls, Finder, Framing, Message, Outcome, Outgoing, Pack, Packed,
+    Answer, AnyFinder, Arrived, Call, Calls, Framing, Message, Outcome, Outgoing, Pack, Packed,
     Protocol, Request, Side, Transport,
 };
 use crate::error::ProtocolError;
@@ -204,9 +204,9 @@ impl Thrift {
 }
 
 impl Framing for Thrift {
-    fn finder(&self, _: Side) -> Box<dyn Finder> {
+    fn finder(&self, _: Side) -> AnyFinder {
         // The result has a struct around it.
-        Box::new(MessageFinder::new(self.max_message, self.max_depth + 1))
+        AnyFinder::other(MessageFinder::new(self.max_message, self.max_depth + 1))
     }
 
     /// An exception without a procedure's name; unframed, since nobody knows what the client reads.

@@ -198,7 +198,8 @@ impl Http2Server {
             false => mem::take(&mut answer.bytes).into(),
         };
         answer.bytes.clear();
-        self.send(exchange.respond, response, body, mem::take(&mut answer.trailers));
+        let trailers = answer.trailers.as_deref_mut().map(mem::take).unwrap_or_default();
+        self.send(exchange.respond, response, body, trailers);
     }
 
     /// Refuses a request that was handed out: it was not executed.

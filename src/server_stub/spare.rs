@@ -1,0 +1,40 @@
+//! Memory that one connection leaves to the next.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::transport::ReadBuffer;
+
+/// The buffers of the connection that ended last.
+///
+/// The next one need not ask the allocator for any, which would cost a forked child its own copies of
+/// the allocator's pages.
+#[derive(Default)]
+pub(crate) struct Spare(Mutex<Option<Buffers>>);
+
+/// What a connection reads into, and what it packs outcomes into: empty ones.
+pub(super) struct Buffers {
+    pub(super) input: ReadBuffer,
+    pub(super) answer: Vec<u8>,
+}
+
+impl Spare {
+    /// The bytes of most outcomes, or more.
+    const SHORT: usize = 64;
+
+    /// The spare buffers, or new ones.
+    pub(super) fn take(&self) -> Buffers {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        spare.unwrap_or_else(|| Buffers {
+            input: ReadBuffer::with_room(),
+            answer: Vec::with_capacity(Spare::SHORT),
+        })
+    }
+
+    /// Keeps what a connection has used; what it left in there is nobody's.
+    pub(super) fn keep(&self, mut used: Buffers) {
+        used.input.forget();
+        used.answer.clear();
+        used.answer.shrink_to(ReadBuffer::KEPT);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(used);
+    }
+}
