@@ -152,17 +152,7 @@ impl<'a> ServerStub<'a> {
     pub fn process(&mut self) -> Result<bool> {
         let place = match self.receive() {
             Ok(Received::Message(place)) => place,
-            #[cfg(feature = "http")]
-            Ok(Received::Refused) => {
-                self.caller.flush();
-                return self.message_ended();
-            }
-            Ok(Received::Closed) => return Ok(false),
-            Ok(Received::Leave) => {
-                self.leave();
-                return Ok(false);
-            }
-            Err(error) => return Err(self.last_words(error)),
+            other => return self.without_message(other),
         };
         let message = self.road.message(&self.input, &place);
         let mut answering =
@@ -183,6 +173,24 @@ impl<'a> ServerStub<'a> {
             mem::swap(&mut self.answer.bytes, &mut self.caller.output);
         }
         self.message_ended()
+    }
+
+    /// What [`process`](ServerStub::process) does if it received none.
+    #[cold]
+    fn without_message(&mut self, received: Result<Received>) -> Result<bool> {
+        match received {
+            #[cfg(feature = "http")]
+            Ok(Received::Refused) => {
+                self.caller.flush();
+                self.message_ended()
+            }
+            Ok(Received::Leave) => {
+                self.leave();
+                Ok(false)
+            }
+            Ok(_) => Ok(false),
+            Err(error) => Err(self.last_words(error)),
+        }
     }
 
     fn message_ended(&mut self) -> Result<bool> {

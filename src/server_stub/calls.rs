@@ -200,7 +200,7 @@ pub(super) fn find<'a>(
 }
 
 /// Runs a procedure.
-#[inline]
+#[inline(always)]
 pub(super) fn run(
     server: &Server,
     procedure: &Registered,

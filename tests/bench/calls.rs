@@ -1,6 +1,6 @@
 //! How our clients make calls.
 
-use ninestep::{ClientStub, PendingCall};
+use ninestep::ClientStub;
 
 use crate::Result;
 use crate::compare::LONE_CALLS;
@@ -13,14 +13,6 @@ pub(crate) fn one_at_a_time(stub: ClientStub) -> impl FnMut() -> Result<()> {
         }
         Ok(())
     }
-}
-
-/// Sends all calls before it waits for the first.
-pub(crate) fn all_at_once(
-    calls: impl Iterator<Item = ninestep::Result<PendingCall<i64>>>,
-) -> Result<()> {
-    let calls = calls.collect::<ninestep::Result<Vec<_>>>()?;
-    calls.into_iter().try_for_each(|call| check(call.wait()? == 15))
 }
 
 pub(crate) fn check(right: bool) -> Result<()> {

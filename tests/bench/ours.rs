@@ -1,13 +1,13 @@
 //! ninestep doing the work that is measured, with default settings.
 
 use ninestep::{
-    Channel, ClientStub, ForkPerConnection, ProcessPool, Server, ThreadPerConnection, ThreadPool,
-    demo,
+    Channel, ClientStub, ForkPerConnection, PendingCall, ProcessPool, Server, ThreadPerConnection,
+    ThreadPool, demo,
 };
 use serde_bytes::{ByteBuf, Bytes};
 
 use crate::Result;
-use crate::calls::{all_at_once, check, one_at_a_time};
+use crate::calls::{check, one_at_a_time};
 use crate::compare::{self, LONE_CALLS};
 use crate::plans::{self, IN_FLIGHT};
 
@@ -72,4 +72,10 @@ pub(crate) fn client(work: &str, address: &str) -> Result<()> {
     }?;
     println!("{rate}");
     Ok(())
+}
+
+/// Sends all calls before it waits for the first.
+fn all_at_once(calls: impl Iterator<Item = ninestep::Result<PendingCall<i64>>>) -> Result<()> {
+    let calls = calls.collect::<ninestep::Result<Vec<_>>>()?;
+    calls.into_iter().try_for_each(|call| check(call.wait()? == 15))
 }

@@ -238,6 +238,17 @@ impl Native {
     }
 }
 
+/// What is wrong with a frame that a client has no business sending.
+#[cold]
+#[inline(never)]
+fn no_call(kind: u8, id: u32) -> ProtocolError {
+    match kind {
+        frame::CALL | frame::NOTIFY => ProtocolError::BadId(id),
+        frame::REPLY | frame::FAULT | frame::BYE => ProtocolError::UnexpectedKind(kind),
+        other => ProtocolError::UnknownKind(other),
+    }
+}
+
 #[cold]
 fn invalid(why: &ValueError) -> Fault {
     Fault::new(Fault::INVALID_CALL, format!("not a valid call: {why}"))
@@ -311,11 +322,7 @@ impl Protocol for Native {
         let answered = match kind {
             frame::CALL if id != 0 => true,
             frame::NOTIFY if id == 0 => false,
-            frame::CALL | frame::NOTIFY => return Err(ProtocolError::BadId(id)),
-            frame::REPLY | frame::FAULT | frame::BYE => {
-                return Err(ProtocolError::UnexpectedKind(kind));
-            }
-            other => return Err(ProtocolError::UnknownKind(other)),
+            _ => return Err(no_call(kind, id)),
         };
         let start = out.len();
         let mut reply = |outcome: Outcome<'_>, send: &mut dyn FnMut(&Parts<'_>)| {

@@ -14,8 +14,8 @@
 //!
 //! With 64 connections there is one call at a time on each. The clients of jsonrpsee and tonic are
 //! tasks on one thread there, since there is one core for them; so ours are driven by one thread
-//! too, which sends a call on every connection and then waits for each. Apache's clients block,
-//! and have a thread each; then so have ours.
+//! too, which goes from connection to connection, waits for the call on it and sends the next, as
+//! each of those tasks does. Apache's clients block, and have a thread each; then so have ours.
 
 mod apache;
 mod json_rpsee;

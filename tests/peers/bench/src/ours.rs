@@ -8,7 +8,7 @@ use ninestep::protocol::xml_rpc::XmlRpc;
 use ninestep::{Channel, ClientStub, Server, ThreadPerConnection, demo};
 
 use crate::Result;
-use crate::calls::{all_at_once, one_at_a_time};
+use crate::calls::{check, one_at_a_time};
 use crate::compare::{self, LONE_CALLS};
 
 pub(crate) fn serve(system: &str) -> Result<()> {
@@ -47,8 +47,16 @@ pub(crate) fn client(work: &str, address: &str) -> Result<()> {
         "lone" => compare::rate(LONE_CALLS, one_at_a_time(stub()?)),
         "many" => {
             let stubs = (0..64).map(|_| stub()).collect::<ninestep::Result<Vec<_>>>()?;
+            let call = |stub: &ClientStub| stub.send::<i64>("add", (10_i64, 5_i64)).map(Some);
+            let mut calls = stubs.iter().map(call).collect::<ninestep::Result<Vec<_>>>()?;
             compare::rate(stubs.len(), || {
-                all_at_once(stubs.iter().map(|stub| stub.send("add", (10_i64, 5_i64))))
+                for (stub, under_way) in stubs.iter().zip(&mut calls) {
+                    if let Some(done) = under_way.take() {
+                        check(done.wait()? == 15)?;
+                    }
+                    *under_way = call(stub)?;
+                }
+                Ok(())
             })
         }
         "threads" => compare::rate_of_threads(64, LONE_CALLS, || Ok(one_at_a_time(stub()?))),
