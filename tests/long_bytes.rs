@@ -5,17 +5,19 @@ pub mod support;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use ninestep::protocol::native::Native;
 use ninestep::protocol::{Finder, Framing, Side};
 use ninestep::{
-    Channel, ClientStub, Error, Fault, Procedures, ProtocolError, Recorder, Server, ServerStub,
-    Step, ThreadPerConnection, Value, demo,
+    Channel, ClientStub, Error, Fault, Limits, Procedures, ProtocolError, Recorder, Server,
+    ServerStub, Step, ThreadPerConnection, Value, demo,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
@@ -355,6 +357,25 @@ impl Serialize for Fickle {
         let times = self.times.fetch_add(1, Ordering::SeqCst);
         serializer.serialize_bytes(&(self.how)(times))
     }
+}
+
+#[test]
+fn a_client_that_does_not_read_is_given_up() {
+    within("a client that does not read", || {
+        let limits = Limits { write: Duration::from_millis(100), ..Limits::default() };
+        let server = Server::new(demo::procedures()).limits(limits);
+        let server = ServerThread::run(server, ThreadPerConnection::default());
+        let mut raw = server.raw();
+        let echo = call(1, "echo", (bytes(MIB),));
+        // Both buffers fill up in the middle of a reply; then the server gives up.
+        let given_up = loop {
+            if let Err(error) = raw.try_send(&echo) {
+                break error.kind();
+            }
+        };
+        assert!(matches!(given_up, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
+        assert_eq!(server.client().call::<i64>("add", (10, 5)).unwrap(), 15);
+    });
 }
 
 #[test]

@@ -148,7 +148,12 @@ fn our_client_gets_every_outcome_from_their_server() {
         assert_eq!(wrong.call::<i64>("add", (10, 5)).unwrap(), 15);
 
         let hurried = stub.call_timeout(Duration::from_millis(100));
-        assert!(matches!(hurried.call::<()>("sleep", (5_000,)), Err(Error::Timeout(_))));
+        // Their server has the deadline too, to the millisecond; its clock may be the first.
+        match hurried.call::<()>("sleep", (5_000,)) {
+            Err(Error::Timeout(_)) => {}
+            Err(Error::Fault(late)) => assert_eq!(late.code, 4),
+            other => panic!("{other:?}"),
+        }
         // It knows how long we wait.
         let left: u64 = fault(stub.call("sleep", (0,))).message.parse().unwrap();
         assert!(left <= PATIENCE.as_secs() && left + 5 > PATIENCE.as_secs(), "{left}");
