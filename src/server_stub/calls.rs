@@ -200,6 +200,7 @@ pub(super) fn find<'a>(
 }
 
 /// Runs a procedure.
+// In one piece with its caller, as `ReadBuffer::find` is.
 #[inline(always)]
 pub(super) fn run(
     server: &Server,

@@ -48,6 +48,7 @@ impl ReadBuffer {
     }
 
     /// Looks for the first whole message. Its end may stand apart unless somebody watches it.
+    // What every message passes stands in one piece with its stub: see ARCHITECTURE.md on forked children.
     #[inline(always)]
     pub(crate) fn find(
         &mut self,
@@ -80,6 +81,7 @@ impl ReadBuffer {
 
     /// Appends what one read brings, waiting for it if `wait` says so. `None`: nothing came (in
     /// the time that [`Connection::limit_reads`] set); 0: the connection has ended.
+    // As above.
     #[inline(always)]
     pub(crate) fn fill(&mut self, from: &Connection, wait: bool) -> io::Result<Option<usize>> {
         if let Some(tail) = &mut self.tail {

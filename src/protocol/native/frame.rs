@@ -126,6 +126,7 @@ fn wrong_magic(came: &[u8]) -> ProtocolError {
 }
 
 impl Finder for FrameFinder {
+    // In one piece with its caller, as `ReadBuffer::find` is.
     #[inline(always)]
     fn find(&mut self, buffered: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
         let mut rest = buffered;
