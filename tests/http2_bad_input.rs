@@ -5,8 +5,10 @@
 pub mod support;
 
 use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
 
-use ninestep::{Server, ThreadPerConnection, demo};
+use ninestep::{Procedures, Server, ThreadPerConnection, demo};
 use support::http2::reason::{
     CANCEL, ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM,
 };
@@ -14,7 +16,7 @@ use support::http2::{
     Frames, Other, PATIENT, PREFACE, Texts, call, call_headers, code, flag, frame, headers,
     is_served, kind, last, over_http2, request, whole_head,
 };
-use support::{ServerThread, within};
+use support::{ServerThread, eventually, within};
 
 #[test]
 fn what_is_no_http2_is_told_so() {
@@ -199,5 +201,35 @@ fn more_calls_at_once_than_allowed_are_refused() {
             assert!(frames.answer().0 < 256);
         }
         is_served(&mut frames, 261);
+    });
+}
+
+#[test]
+fn more_slow_calls_on_all_connections_than_allowed_are_refused() {
+    within("1,024 slow calls", || {
+        let (gate, begun) = (Arc::new(RwLock::new(())), Arc::new(AtomicUsize::new(0)));
+        let (passed, counted) = (Arc::clone(&gate), Arc::clone(&begun));
+        let procedures = Procedures::new().on("hold", move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            drop(passed.read().unwrap());
+        });
+        let server = Server::new(procedures).protocol(Texts::new(1 << 20)).limits(PATIENT);
+        let server = ServerThread::run(server, ThreadPerConnection::default());
+        let closed = gate.write().unwrap();
+        let mut all: Vec<Frames> = (0..8).map(|_| Frames::greeted(server.address())).collect();
+        for frames in &mut all {
+            let calls: Vec<_> = (0..128).map(|n| call(2 * n + 1, "hold", "[]")).collect();
+            frames.send(&calls.concat());
+        }
+        eventually("1,024 calls under way", || begun.load(Ordering::SeqCst) == 1_024);
+        let mut other = Frames::greeted(server.address());
+        other.send(&call(1, "hold", "[]"));
+        let refused = other.news();
+        assert_eq!((refused.kind, code(&refused)), (kind::RESET, REFUSED_STREAM));
+        drop(closed);
+        for frames in &mut all {
+            (0..128).for_each(|_| drop(frames.answer()));
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 1_024);
     });
 }

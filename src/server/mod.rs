@@ -21,6 +21,8 @@ mod worker;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+#[cfg(feature = "http2")]
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 #[cfg(feature = "compare")]
@@ -51,6 +53,9 @@ pub struct Server {
     pub(crate) limits: Limits,
     pub(crate) steps: Steps,
     pub(crate) spare: Spare,
+    /// How many threads run slow calls beside those that serve connections.
+    #[cfg(feature = "http2")]
+    pub(crate) helpers: AtomicUsize,
 }
 
 // ANCHOR: limits
@@ -92,6 +97,8 @@ impl Server {
             limits: Limits::default(),
             steps: Steps::default(),
             spare: Spare::default(),
+            #[cfg(feature = "http2")]
+            helpers: AtomicUsize::new(0),
         }
     }
 

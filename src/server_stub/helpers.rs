@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use rustix::io::Errno;
 use super::apart::Apart;
 use crate::error::ProtocolError;
 use crate::protocol::Answer;
-use crate::server::Server;
+use crate::server::{Incoming, Server};
 use crate::transport::http2::Exchange;
 
 /// The helpers of one connection. They are started when no other is free, and end when they had
@@ -62,14 +63,17 @@ impl<'scope, 'a: 'scope> Helpers<'scope, '_, 'a> {
         self.bell.heard.as_fd()
     }
 
-    /// Lets a helper run this call. It runs here if no helper can be had.
-    pub(super) fn run(&mut self, job: Job) {
-        self.running += 1;
+    /// Lets a helper run this call. It runs here if no thread can be started, and comes back if the
+    /// server has as many helpers as it may have.
+    pub(super) fn run(&mut self, job: Job) -> Option<Job> {
         let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
             self.jobs.0.try_send(job)
         else {
-            return;
+            self.running += 1;
+            return None;
         };
+        let Some(counted) = Counted::new(&self.server.helpers) else { return Some(job) };
+        self.running += 1;
         // The first call waits in a channel of its own, because a thread that cannot be started
         // would take it to its grave.
         let (hand_over, first) = bounded(1);
@@ -77,6 +81,7 @@ impl<'scope, 'a: 'scope> Helpers<'scope, '_, 'a> {
         let (taken, jobs) = (first.clone(), self.jobs.1.clone());
         let (server, done, bell) = (self.server, self.done.0.clone(), Arc::clone(&self.bell));
         let started = thread::Builder::new().spawn_scoped(self.scope, move || {
+            let _counted = counted;
             let mut next = taken.try_recv().ok();
             while let Some(job) = next {
                 let _ = done.send(answer(server, job));
@@ -89,6 +94,7 @@ impl<'scope, 'a: 'scope> Helpers<'scope, '_, 'a> {
             first.try_iter().for_each(|job| drop(self.done.0.send(answer(self.server, job))));
             self.bell.ring();
         }
+        None
     }
 
     /// A call that was answered since this was asked last.
@@ -101,6 +107,26 @@ impl<'scope, 'a: 'scope> Helpers<'scope, '_, 'a> {
     /// Silences the bell.
     pub(super) fn hush(&self) {
         self.bell.hush();
+    }
+}
+
+/// One of the helpers of a server, on whichever connection; dropped, it is none any more.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Counted<'_> {
+    /// As many as a server with threads has connections.
+    const MOST: usize = Incoming::MOST_THREADS;
+
+    /// None if there are as many as there may be.
+    fn new(helpers: &AtomicUsize) -> Option<Counted<'_>> {
+        let counted = Counted(helpers);
+        (helpers.fetch_add(1, Ordering::Relaxed) < Counted::MOST).then_some(counted)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
