@@ -152,6 +152,7 @@ impl<'a> ServerStub<'a> {
     pub fn process(&mut self) -> Result<bool> {
         let place = match self.receive() {
             Ok(Received::Message(place)) => place,
+            Ok(Received::Closed) => return Ok(false),
             other => return self.without_message(other),
         };
         let message = self.road.message(&self.input, &place);
@@ -175,7 +176,7 @@ impl<'a> ServerStub<'a> {
         self.message_ended()
     }
 
-    /// What [`process`](ServerStub::process) does if it received none.
+    /// What [`process`](ServerStub::process) does if there is no message, and the client has not left.
     #[cold]
     fn without_message(&mut self, received: Result<Received>) -> Result<bool> {
         match received {
