@@ -286,13 +286,13 @@ fn a_result_that_cannot_be_packed_is_a_fault_and_nothing_else() {
     let mixed = Value::List(vec![Value::Int(1), Value::from("x")]);
     let answer = answered(&Grpc::service("S"), &body(b""), Some(&mixed));
     assert_eq!(
-        (&*answer.bytes, &answer.trailers.as_ref().unwrap()["grpc-status"]),
+        (&*answer.bytes, &answer.trailers["grpc-status"]),
         (&b""[..], &"13".parse().unwrap())
     );
     let long = Value::from("x".repeat(2000));
     let answer = answered(&Grpc::service("S").max_message(1000), &body(b""), Some(&long));
     assert_eq!(
-        (&*answer.bytes, &answer.trailers.as_ref().unwrap()["grpc-status"]),
+        (&*answer.bytes, &answer.trailers["grpc-status"]),
         (&b""[..], &"13".parse().unwrap())
     );
     let none = HeaderMap::new();

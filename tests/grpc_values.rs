@@ -245,8 +245,7 @@ fn a_value_takes_what_the_bytes_can_say() {
     assert_eq!(shown(b"\x08\x01\x1a\x01x"), r#"{"1": 1, "3": "x"}"#);
     // As arguments, in their places.
     let arguments = answered(&grpc, &body(b"\x08\x01\x1a\x01x"), None);
-    let error = unpacked::<Value>(&grpc, &arguments.bytes, arguments.trailers.as_ref().unwrap())
-        .unwrap_err();
+    let error = unpacked::<Value>(&grpc, &arguments.bytes, &arguments.trailers).unwrap_err();
     assert!(error.contains("cannot hold nothing"), "{error}");
 }
 

@@ -174,10 +174,9 @@ pub struct Answer {
     pub bytes: Vec<u8>,
     /// What they may leave out.
     pub gaps: Gaps,
-    /// What follows the body, over HTTP/2; boxed, because every connection has an answer and few
-    /// answers have trailers.
+    /// What follows the body, over HTTP/2.
     #[cfg(feature = "http")]
-    pub trailers: Option<Box<HeaderMap>>,
+    pub trailers: HeaderMap,
 }
 
 impl Answer {
@@ -187,14 +186,8 @@ impl Answer {
             bytes,
             gaps,
             #[cfg(feature = "http")]
-            trailers: None,
+            trailers: HeaderMap::new(),
         }
-    }
-
-    /// The trailers, to add some.
-    #[cfg(feature = "http")]
-    pub fn trailers(&mut self) -> &mut HeaderMap {
-        self.trailers.get_or_insert_default()
     }
 }
 

@@ -45,7 +45,7 @@ impl<'m> Apart<'m> {
         let answered = server.protocol.answer(self.exchange.message(), &mut self, answer);
         if self.postponed {
             answer.bytes.clear();
-            answer.trailers = None;
+            answer.trailers.clear();
             return None;
         }
         if let Some(id) = self.called {

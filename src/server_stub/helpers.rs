@@ -13,7 +13,7 @@ use super::apart::Apart;
 use crate::error::ProtocolError;
 use crate::protocol::Answer;
 use crate::server::{Incoming, Server};
-use crate::transport::http2::Exchange;
+use crate::transport::http2::{Exchange, Http2Server};
 
 /// The helpers of one connection. They are started when no other is free, and end when they had
 /// nothing to do for a while, or when this is dropped.
@@ -64,8 +64,11 @@ impl<'scope, 'a: 'scope> Helpers<'scope, '_, 'a> {
     }
 
     /// Lets a helper run this call. It runs here if no thread can be started, and comes back if the
-    /// server has as many helpers as it may have.
+    /// connection or the server has as many helpers as it may have.
     pub(super) fn run(&mut self, job: Job) -> Option<Job> {
+        if self.running >= Http2Server::MOST_STREAMS as usize {
+            return Some(job);
+        }
         let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
             self.jobs.0.try_send(job)
         else {

@@ -150,12 +150,11 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
         };
         let job = Job { exchange, received: Instant::now() };
         match helpers {
-            Ok(helpers) if helpers.running() < Http2Server::MOST_STREAMS as usize => {
+            Ok(helpers) => {
                 if let Some(job) = helpers.run(job) {
                     self.http2.turn_away(job.exchange);
                 }
             }
-            Ok(_) => self.http2.turn_away(job.exchange),
             Err(error) => {
                 log::warn!("no descriptor for a connection's slow calls: {error}");
                 self.http2.turn_away(job.exchange);

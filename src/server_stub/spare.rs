@@ -1,8 +1,9 @@
 //! Memory that one connection leaves to the next.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::transport::ReadBuffer;
+use crate::wire::lock;
 
 /// The buffers of the connection that ended last.
 ///
@@ -23,7 +24,7 @@ impl Spare {
 
     /// The spare buffers, or new ones.
     pub(super) fn take(&self) -> Buffers {
-        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let spare = lock(&self.0).take();
         spare.unwrap_or_else(|| Buffers {
             input: ReadBuffer::with_room(),
             answer: Vec::with_capacity(Spare::SHORT),
@@ -35,6 +36,6 @@ impl Spare {
         used.input.forget();
         used.answer.clear();
         used.answer.shrink_to(ReadBuffer::KEPT);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(used);
+        *lock(&self.0) = Some(used);
     }
 }

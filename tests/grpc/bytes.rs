@@ -87,5 +87,5 @@ pub fn there_and_back<T: DeserializeOwned>(
     value: &impl Serialize,
 ) -> Result<T, String> {
     let answer = answered(grpc, &body(b""), Some(value));
-    unpacked(grpc, &answer.bytes, answer.trailers.as_ref().unwrap())
+    unpacked(grpc, &answer.bytes, &answer.trailers)
 }

@@ -70,8 +70,8 @@ impl Protocol for Texts {
                 Err(fault) => (None, fault.code, fault.message),
             };
             answer.bytes = text.map(|text| packed(&text)).unwrap_or_default();
-            answer.trailers().insert("code", code.into());
-            answer.trailers().insert("message", HeaderValue::from_str(&message).expect("ASCII"));
+            answer.trailers.insert("code", code.into());
+            answer.trailers.insert("message", HeaderValue::from_str(&message).expect("ASCII"));
         };
         if message.bytes.len() > self.0.max_message {
             reply(Err(Fault::new(8, format!("cut off after {}", message.bytes.len()))));

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 
 use ninestep::protocol::thrift::{Idl, Thrift};
-use ninestep::protocol::{AnyFinder, Finder};
-use ninestep::protocol::{Framing, Side};
+use ninestep::protocol::{AnyFinder, Finder, Framing, Side};
 use ninestep::{Channel, ClientStub, Connection, Fault, Procedures, Server, Value};
 
 /// What the tests' services declare.

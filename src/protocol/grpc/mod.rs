@@ -323,9 +323,9 @@ impl Grpc {
                     let mut writer = Writer::of_result(out, &self.proto, of);
                     emit(&mut writer, self.max_depth, value)
                 })?;
-                status::put(None, answer.trailers());
+                status::put(None, &mut answer.trailers);
             }
-            Err(fault) => status::put(Some(&fault), answer.trailers()),
+            Err(fault) => status::put(Some(&fault), &mut answer.trailers),
         }
         Ok(())
     }
@@ -338,7 +338,7 @@ impl Grpc {
         calls: &mut dyn Calls,
         answer: &mut Answer,
     ) -> Result<(), Fault> {
-        let patience_ms = self.admit(head, answer.trailers())?;
+        let patience_ms = self.admit(head, &mut answer.trailers)?;
         let method = self.proto.method(head.path);
         if method.is_some_and(|method| method.streams) {
             return Err(Fault::new(status::UNIMPLEMENTED, "streams are not known here"));
@@ -371,7 +371,7 @@ impl Protocol for Grpc {
     ) -> Result<(), ProtocolError> {
         let head = message.head.ok_or(ProtocolError::BadHead)?;
         if let Err(fault) = self.answer_call(&head, message.bytes, calls, answer) {
-            status::put(Some(&fault), answer.trailers());
+            status::put(Some(&fault), &mut answer.trailers);
         }
         Ok(())
     }

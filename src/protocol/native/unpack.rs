@@ -187,8 +187,8 @@ impl<'de> Unpacker<'de> {
     }
 }
 
-/// Reads a number where one is expected, which most often is there.
-macro_rules! numbers {
+/// Reads an integer where one is expected, which most often is there.
+macro_rules! integers {
     ($($method:ident)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -203,7 +203,7 @@ macro_rules! numbers {
 impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
     type Error = ValueError;
 
-    numbers! {
+    integers! {
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
     }

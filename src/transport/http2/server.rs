@@ -198,8 +198,7 @@ impl Http2Server {
             false => mem::take(&mut answer.bytes).into(),
         };
         answer.bytes.clear();
-        let trailers = answer.trailers.as_deref_mut().map(mem::take).unwrap_or_default();
-        self.send(exchange.respond, response, body, trailers);
+        self.send(exchange.respond, response, body, mem::take(&mut answer.trailers));
     }
 
     /// Refuses a request that was handed out: it was not executed.
