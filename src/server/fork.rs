@@ -121,8 +121,8 @@ fn serve_and_exit(connection: Connection, serve: &(dyn Fn(Connection) + Sync)) -
     // Ctrl-C at a terminal goes to the whole group; a reply under way shall live.
     let _ = setpgid(None, None);
     let served = catch_unwind(AssertUnwindSafe(|| serve(connection)));
-    let _ = stdout().flush();
-    _exit(if served.is_ok() { 0 } else { 101 })
+    let flushed = stdout().flush();
+    _exit(if served.is_ok() && flushed.is_ok() { 0 } else { 101 })
 }
 // ANCHOR_END: child
 
