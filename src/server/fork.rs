@@ -63,8 +63,7 @@ impl Strategy for ForkPerConnection {
         // The parent alone holds one end; every child watches the other. So the children see the
         // parent's end as well as its order to finish, and the parent sees when all are gone.
         let (holder, watched) = lifeline()?;
-        let room = self.at_most.min(Incoming::MOST_PROCESSES);
-        let mut children: Vec<ForkedChild> = Vec::with_capacity(room);
+        let mut children: Vec<ForkedChild> = Vec::new();
         // What serving finds or makes at its first time, the clock and its buffers, it does here once,
         // or else in every child.
         let (ended, _) = memory::pair()?;

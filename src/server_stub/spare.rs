@@ -25,9 +25,11 @@ impl Spare {
     /// The spare buffers, or new ones.
     pub(super) fn take(&self) -> Buffers {
         let spare = lock(&self.0).take();
-        spare.unwrap_or_else(|| Buffers {
-            input: ReadBuffer::with_room(),
-            answer: Vec::with_capacity(Spare::SHORT),
+        spare.unwrap_or_else(|| {
+            // The short one first: its bytes and the first ones of the other, which are as much as a
+            // short call needs, then are most often in one page.
+            let answer = Vec::with_capacity(Spare::SHORT);
+            Buffers { input: ReadBuffer::with_room(), answer }
         })
     }
 

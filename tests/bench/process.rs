@@ -1,6 +1,5 @@
 //! The processes that the benchmark starts: this program again, with a role.
 
-use std::env;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::{ROLE, Result};
+use crate::{ROLE, Result, machine};
 
 /// A process that the benchmark started. It is killed, if need be, and waited for in the end.
 pub(crate) struct Process {
@@ -21,7 +20,7 @@ impl Process {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     pub(crate) fn start(role: &[&str]) -> Result<Process> {
-        let mut child = Command::new(env::current_exe()?)
+        let mut child = Command::new(machine::program()?)
             .arg(ROLE)
             .args(role)
             .stdin(Stdio::piped())

@@ -127,7 +127,8 @@ const WAITING: Plan = Plan {
     ..PLAN
 };
 
-/// One Python client, and two servers.
+/// One Python client, and two servers with the same strategy: thriftpy2's and grpcio's have threads
+/// for several clients, the others one thread for all.
 const PYTHON: [Plan; 5] = [
     Plan {
         work: "thriftpy2's client: our server against its own",
@@ -137,19 +138,19 @@ const PYTHON: [Plan; 5] = [
     },
     Plan {
         work: "jsonrpclib's client: our server against its own",
-        ours: ["serve", "json-rpc", "python-json_rpc"],
+        ours: ["serve", "single-json-rpc", "python-json_rpc"],
         other: ["serve", "python-json_rpc", "python-json_rpc"],
         ..WAITING
     },
     Plan {
         work: "xmlrpc's client: our server against its own",
-        ours: ["serve", "xml-rpc", "python-xml_rpc"],
+        ours: ["serve", "single-xml-rpc", "python-xml_rpc"],
         other: ["serve", "python-xml_rpc", "python-xml_rpc"],
         ..WAITING
     },
     Plan {
         work: "hprose's client: our server against its own",
-        ours: ["serve", "hprose", "python-hprose"],
+        ours: ["serve", "single-hprose", "python-hprose"],
         other: ["serve", "python-hprose", "python-hprose"],
         ..WAITING
     },

@@ -5,14 +5,17 @@ use ninestep::protocol::hprose::Hprose;
 use ninestep::protocol::json_rpc::JsonRpc;
 use ninestep::protocol::thrift::Thrift;
 use ninestep::protocol::xml_rpc::XmlRpc;
-use ninestep::{Channel, ClientStub, Server, ThreadPerConnection, demo};
+use ninestep::{Channel, ClientStub, Server, SingleThreaded, ThreadPerConnection, demo};
 
 use crate::Result;
 use crate::calls::{check, one_at_a_time};
 use crate::compare::{self, LONE_CALLS};
 
-pub(crate) fn serve(system: &str) -> Result<()> {
+/// `json-rpc` has a thread for each connection, `single-json-rpc` one for all.
+pub(crate) fn serve(what: &str) -> Result<()> {
     let server = Server::new(demo::procedures());
+    let single = what.strip_prefix("single-");
+    let system = single.unwrap_or(what);
     let server = match system {
         "thrift" => server.protocol(Thrift::default()),
         "json-rpc" => server.protocol(JsonRpc::over_http()),
@@ -23,7 +26,10 @@ pub(crate) fn serve(system: &str) -> Result<()> {
     };
     let server = server.bind("127.0.0.1:0")?;
     println!("{}", server.local_addr());
-    Ok(server.run(&ThreadPerConnection::default())?)
+    Ok(match single {
+        Some(_) => server.run(&SingleThreaded::default())?,
+        None => server.run(&ThreadPerConnection::default())?,
+    })
 }
 
 /// A channel to a server of ours.
