@@ -311,8 +311,9 @@ mod command {
     use std::net::TcpListener;
     use std::os::unix::process::CommandExt;
     use std::process::Command;
+    use std::time::Duration;
 
-    use ninestep::Value;
+    use ninestep::{ForkPerConnection, Value};
     use procfs::net::{TcpNetEntry, TcpState};
     use procfs::process::{FDTarget, Process};
     use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
@@ -386,6 +387,27 @@ mod command {
             drop(client);
             server.ended("a killed server");
         }
+    }
+
+    #[test]
+    fn a_forked_child_leaves_its_place_to_the_next_connection_however_it_ends() {
+        let server = ServerProcess::serve(STRATEGIES[1]);
+        let connect = || {
+            let mut client = Raw::greeted(server.address());
+            client.send(&call(1, "ping", ()));
+            client
+        };
+        let most = ForkPerConnection::default().at_most;
+        let mut served: Vec<Raw> = (0..most).map(|_| connect()).collect();
+        let pong = |client: &mut Raw| assert_eq!(client.frame().result(), Value::from("pong"));
+        served.iter_mut().for_each(pong);
+        let (mut next, mut last) = (connect(), connect());
+        assert!(next.is_silent(Duration::from_millis(100)));
+        served.pop();
+        pong(&mut next);
+        assert!(last.is_silent(Duration::from_millis(100)));
+        kill(children(&server)[0]);
+        pong(&mut last);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::ffi::c_int;
 use std::fs::{self, File};
 use std::io::{self, Write, stdout};
 use std::mem;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::net::{Shutdown, shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, setpgid, waitpid};
+#[cfg(target_os = "linux")]
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::error::{Result, StrategyError};
 use crate::server::{Incoming, Next, Place, Strategy};
@@ -53,7 +56,7 @@ impl Default for ForkPerConnection {
     }
 }
 
-/// How long a dead child may wait to be reaped, and a full server for a free place.
+/// How long a dead child may wait to be reaped.
 const TICK: Duration = Duration::from_millis(100);
 
 impl Strategy for ForkPerConnection {
@@ -73,9 +76,10 @@ impl Strategy for ForkPerConnection {
         let _ = stdout().flush();
         loop {
             children.retain(|child| !child.has_ended());
-            let next = match children.is_empty() {
-                true => incoming.next().map_or(Next::Stopped, Next::Connection),
-                false => incoming.next_within(TICK),
+            let next = match children.len() {
+                0 => incoming.next().map_or(Next::Stopped, Next::Connection),
+                count if count < self.at_most => incoming.next_within(TICK),
+                _ => next_when_full(incoming, &mut children),
             };
             let mut connection = match next {
                 Next::Connection(connection) => connection,
@@ -85,7 +89,7 @@ impl Strategy for ForkPerConnection {
             // ANCHOR: fork
             match threads.unchanged().and_then(|()| Fork::new()) {
                 Ok(Fork::Parent(pid)) => {
-                    children.push(ForkedChild { pid, _place: connection.place.take() });
+                    children.push(ForkedChild { pid, end: None, _place: connection.place.take() });
                 }
                 Ok(Fork::Child) => {
                     drop(holder);
@@ -111,6 +115,15 @@ impl Strategy for ForkPerConnection {
         }
         children.iter().for_each(ForkedChild::reap);
         Ok(())
+    }
+}
+
+/// A full server gets no connection before one of its children has ended.
+fn next_when_full(incoming: &mut Incoming, children: &mut [ForkedChild]) -> Next {
+    let ends: io::Result<Vec<_>> = children.iter_mut().map(ForkedChild::end).collect();
+    match ends {
+        Ok(ends) => incoming.next_beside(&ends).0,
+        Err(_) => incoming.next_within(TICK),
     }
 }
 
@@ -212,10 +225,24 @@ impl Threads {
 
 struct ForkedChild {
     pid: Pid,
+    /// Made when it is first asked for, by a full server.
+    end: Option<OwnedFd>,
     _place: Option<Place>,
 }
 
 impl ForkedChild {
+    /// What can be read when the child has ended (pidfd_open(2)).
+    fn end(&mut self) -> io::Result<&OwnedFd> {
+        let end = match self.end.take() {
+            Some(end) => end,
+            #[cfg(target_os = "linux")]
+            None => pidfd_open(self.pid, PidfdFlags::empty())?,
+            #[cfg(not(target_os = "linux"))]
+            None => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        Ok(self.end.insert(end))
+    }
+
     /// Reaps the child if it has ended. Only this pid: others' children are not ours to reap.
     fn has_ended(&self) -> bool {
         !matches!(waitpid(Some(self.pid), WaitOptions::NOHANG), Ok(None))
