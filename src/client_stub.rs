@@ -6,7 +6,7 @@
 
 use std::cell::OnceCell;
 use std::sync::{Arc, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,7 +20,7 @@ use crate::http_wire::{HttpWire, Pending};
 #[cfg(feature = "http2")]
 use crate::http2_wire::{self, Addressed, Http2Wire};
 use crate::message::Outgoing;
-use crate::pending::Slot;
+use crate::pending::{Deadline, Slot};
 #[cfg(feature = "http")]
 use crate::protocol::http::Version;
 use crate::protocol::{Request, Transport};
@@ -137,10 +137,11 @@ impl ClientStub {
         }
         let (id, slot) = (wire.next_id(), OnceCell::<Result<T>>::new());
         let mut leading = leading.owning(id, &slot);
-        let (deadline, timeout) = self.deadline().unzip();
+        let limit = self.deadline();
+        let (deadline, timeout) = limit.unzip();
         writer.begin();
         wire.pack(&mut writer.request, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
-        wire.write(&mut writer, arguments, Some(&mut leading))?;
+        wire.write(&mut writer, arguments, Some(&mut leading), limit)?;
         wire.steps.tell(Step::Send, procedure, id, &writer.request.bytes);
         drop(writer);
         leading.read_until(|| slot.get().is_some(), deadline);
@@ -150,7 +151,7 @@ impl ClientStub {
         outcome.unwrap_or_else(|| Err(Error::Timeout(timeout.unwrap_or_default())))
     }
 
-    fn deadline(&self) -> Option<(Instant, Duration)> {
+    fn deadline(&self) -> Deadline {
         self.call_timeout.map(|timeout| (from_now(timeout), timeout))
     }
 
@@ -178,7 +179,7 @@ impl ClientStub {
                 let mut writer = lock(&wire.writer);
                 writer.begin();
                 let pending = self.pack(wire, &mut writer.request, procedure, &arguments)?;
-                wire.write(&mut writer, &arguments, None)?;
+                wire.write(&mut writer, &arguments, None, pending.deadline)?;
                 wire.steps.tell(Step::Send, procedure, pending.id, &writer.request.bytes);
                 Ok(pending)
             }
@@ -193,7 +194,7 @@ impl ClientStub {
             Road::Http2(wire) => {
                 let deadline = self.deadline();
                 let (post, pending) = wire.pack(procedure, &arguments, deadline)?;
-                wire.post(procedure, vec![post])?;
+                wire.post(procedure, vec![post], deadline)?;
                 Ok(PendingCall { deadline, id: pending.expected.id, road: Waiting::Http2(pending) })
             }
         }
@@ -209,7 +210,7 @@ impl ClientStub {
                 let mut writer = lock(&wire.writer);
                 writer.begin();
                 pack_notification(wire, &mut writer.request, procedure, &arguments)?;
-                wire.write(&mut writer, &arguments, None)?;
+                wire.write(&mut writer, &arguments, None, self.deadline())?;
                 wire.steps.tell(Step::Send, procedure, 0, &writer.request.bytes);
                 Ok(())
             }
@@ -220,7 +221,8 @@ impl ClientStub {
             }
             #[cfg(feature = "http2")]
             Road::Http2(wire) => {
-                wire.post(procedure, vec![wire.pack_notification(procedure, &arguments)?])
+                let post = wire.pack_notification(procedure, &arguments)?;
+                wire.post(procedure, vec![post], self.deadline())
             }
         }
     }
@@ -381,14 +383,14 @@ impl Batch<'_> {
                 let mut writer = lock(&wire.writer);
                 writer.begin();
                 writer.request.bytes.append(&mut request.bytes);
-                wire.write(&mut writer, &(), None)?;
+                wire.write(&mut writer, &(), None, self.stub.deadline())?;
                 wire.steps.tell(Step::Send, "", 0, &writer.request.bytes);
                 Ok(())
             }
             #[cfg(feature = "http")]
             Held::Http(wire, posts) => wire.send_all(std::mem::take(posts), self.stub.deadline()),
             #[cfg(feature = "http2")]
-            Held::Http2(wire, posts) => wire.post("", std::mem::take(posts)),
+            Held::Http2(wire, posts) => wire.post("", std::mem::take(posts), self.stub.deadline()),
         }
     }
 }
@@ -405,7 +407,7 @@ impl Drop for Batch<'_> {
 pub struct PendingCall<T> {
     id: u32,
     /// When the caller stops waiting, and how long it said it would.
-    deadline: Option<(Instant, Duration)>,
+    deadline: Deadline,
     road: Waiting<T>,
 }
 

@@ -7,7 +7,6 @@
 
 mod line;
 
-use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,13 +22,13 @@ use serde::de::DeserializeOwned;
 
 use crate::channel::{Channel, Dial};
 use crate::error::{Error, Result};
-use crate::http_calls::{Deadline, HttpCalls, Post};
+use crate::http_calls::{HttpCalls, Post};
 use crate::message::{Fault, Packed};
-use crate::pending::{Deliver, SharedSlot, unpacked};
+use crate::pending::{Deadline, Deliver, SharedSlot, end_of_sending, unpacked};
 use crate::protocol::Request;
 use crate::protocol::http::Http;
 use crate::steps::Step;
-use crate::transport::{Wake, from_now, wait_for};
+use crate::transport::{Wake, wait_for};
 use crate::wire::lock;
 
 pub(crate) use line::Line;
@@ -122,7 +121,12 @@ impl Http2Wire {
     }
 
     /// Step 3: sends calls, those that go over the same connection in one write.
-    pub(crate) fn post(&self, procedure: &str, posts: Vec<Addressed>) -> Result<()> {
+    pub(crate) fn post(
+        &self,
+        procedure: &str,
+        posts: Vec<Addressed>,
+        deadline: Deadline,
+    ) -> Result<()> {
         let mut posts = posts.into_iter().peekable();
         while let Some(Addressed { line, post }) = posts.next() {
             let mut talk = lock(&line.talk);
@@ -131,7 +135,7 @@ impl Http2Wire {
             while let Some(next) = posts.next_if(|next| Arc::ptr_eq(&next.line, &line)) {
                 self.ask(&mut talk, next.post)?;
             }
-            self.send_all(&line, talk, None, procedure, id)?;
+            self.send_all(&line, talk, None, (procedure, id), deadline)?;
         }
         Ok(())
     }
@@ -153,7 +157,8 @@ impl Http2Wire {
         let pending = Pending { wire: Arc::clone(self), line: Arc::clone(&line), expected };
         let mut talk = lock(&line.talk);
         self.ask(&mut talk, post)?;
-        self.send_all(&line, talk, turn.as_mut(), procedure, pending.expected.id)?;
+        let call = (procedure, pending.expected.id);
+        self.send_all(&line, talk, turn.as_mut(), call, deadline)?;
         match turn {
             Some(turn) => pending.receive(turn, deadline),
             None => pending.wait(deadline),
@@ -215,8 +220,8 @@ impl Http2Wire {
         line: &'a Arc<Line>,
         mut talk: MutexGuard<'a, Talk>,
         mut turn: Option<&mut Turn>,
-        procedure: &str,
-        id: u32,
+        (procedure, id): (&str, u32),
+        deadline: Deadline,
     ) -> Result<()> {
         let mut end = None;
         loop {
@@ -232,11 +237,10 @@ impl Http2Wire {
                     return Err(why);
                 }
             }
-            let end = *end.get_or_insert_with(|| from_now(Line::WRITE_LIMIT));
-            let ready = wait_for(&line.connection, PollFlags::IN | PollFlags::OUT, Some(end));
-            let failed = |error| Error::transport("sending a call", error);
-            let read = match ready.map_err(failed) {
-                Ok(Wake::TimedOut) => Err(failed(ErrorKind::TimedOut.into())),
+            let (end, too_late) = end.get_or_insert_with(|| end_of_sending(deadline));
+            let ready = wait_for(&line.connection, PollFlags::IN | PollFlags::OUT, Some(*end));
+            let read = match ready.map_err(|error| Error::transport("sending a call", error)) {
+                Ok(Wake::TimedOut) => Err(too_late.clone()),
                 Ok(_) => match (&mut turn, line.try_turn()) {
                     // The server may not read because nobody takes its answers.
                     (Some(turn), _) => turn.read(&self.calls, false),
@@ -249,7 +253,11 @@ impl Http2Wire {
                 Err(why) => Err(why),
             };
             if let Err(why) = read {
-                line.end(&why);
+                match why {
+                    // The others' calls need not suffer for it: each is a stream of its own.
+                    Error::Timeout(_) => line.cancel(id),
+                    _ => line.end(&why),
+                }
                 return Err(why);
             }
             talk = lock(&line.talk);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
@@ -11,7 +10,7 @@ use serde::Serialize;
 use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::Outgoing;
-use crate::pending::{Deliver, SharedSlot, deliver};
+use crate::pending::{Deadline, Deliver, SharedSlot, deliver};
 use crate::protocol::http::{Head, Http, Version};
 use crate::protocol::{Arrived, Message, Protocol, Request};
 use crate::steps::{Step, Steps};
@@ -35,9 +34,6 @@ pub(crate) struct Post {
     /// None for a notification.
     pub(crate) noted: Option<Noted>,
 }
-
-/// When a caller stops waiting, and how long it said it would.
-pub(crate) type Deadline = Option<(Instant, Duration)>;
 
 impl HttpCalls {
     pub(crate) fn new(channel: &Channel, http: &Http) -> HttpCalls {

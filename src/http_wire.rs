@@ -20,13 +20,13 @@ use serde::de::DeserializeOwned;
 
 use crate::channel::{Channel, Dial};
 use crate::error::{Error, Result};
-use crate::http_calls::{Deadline, HttpCalls, Noted, Post, fail};
-use crate::pending::{Deliver, Slot};
+use crate::http_calls::{HttpCalls, Noted, Post, fail};
+use crate::pending::{Deadline, Deliver, Slot, end_of_sending};
 use crate::protocol::Request;
 use crate::protocol::http::Http;
 use crate::steps::Step;
 use crate::transport::http::{HeadOnly, HttpClient, emptied};
-use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
+use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
 use turns::Turns;
 
 /// What everybody who calls the same server shares.
@@ -60,8 +60,6 @@ pub(crate) struct Pending<T> {
 }
 
 impl HttpWire {
-    /// How long a server may leave unread what is sent to it.
-    const WRITE_LIMIT: Duration = Duration::from_secs(20);
     /// Calls in one message, at most.
     const MOST_CALLS: usize = 1000;
 
@@ -253,16 +251,9 @@ impl Turn<'_> {
             if rest.is_empty() {
                 break;
             }
-            let end = *end.get_or_insert_with(|| {
-                let end = from_now(HttpWire::WRITE_LIMIT);
-                deadline.map_or(end, |(deadline, _)| deadline.min(end))
-            });
-            match wait_for(&line.connection, PollFlags::IN | PollFlags::OUT, Some(end)) {
-                Ok(Wake::TimedOut) => {
-                    let no_time = || failed(std::io::ErrorKind::TimedOut.into());
-                    let late = deadline.filter(|(deadline, _)| *deadline == end);
-                    return Err(late.map_or_else(no_time, |(_, timeout)| Error::Timeout(timeout)));
-                }
+            let (end, too_late) = end.get_or_insert_with(|| end_of_sending(deadline));
+            match wait_for(&line.connection, PollFlags::IN | PollFlags::OUT, Some(*end)) {
+                Ok(Wake::TimedOut) => return Err(too_late.clone()),
                 Ok(_) => {}
                 Err(error) => return Err(failed(error)),
             }

@@ -3,15 +3,33 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::message::{Fault, Packed};
+use crate::transport::from_now;
+
+/// When a caller stops waiting, and how long it said it would.
+pub(crate) type Deadline = Option<(Instant, Duration)>;
+
+/// How long a server may leave unread what is sent to it.
+const SEND_LIMIT: Duration = Duration::from_secs(20);
+
+/// When a caller stops sending, and with what error.
+pub(crate) fn end_of_sending(deadline: Deadline) -> (Instant, Error) {
+    let end = from_now(SEND_LIMIT);
+    match deadline {
+        Some((sooner, timeout)) if sooner < end => (sooner, Error::Timeout(timeout)),
+        _ => (end, Error::transport("sending a call", ErrorKind::TimedOut)),
+    }
+}
 
 /// The calls of one connection.
 #[derive(Default)]

@@ -8,14 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::PollFlags;
 
 use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Fault, Outgoing};
-use crate::pending::{Deliver, Pending, SharedSlot, Slot, deliver};
+use crate::pending::{Deadline, Deliver, Pending, SharedSlot, Slot, deliver, end_of_sending};
 use crate::protocol::{AnyFinder, Arrived, Framing, Gaps, Pack, Parts, Protocol, Request, Side};
 use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
@@ -82,9 +82,6 @@ impl Wire {
         })
     }
 
-    /// How long a server may leave unread what is sent to it.
-    const WRITE_LIMIT: Duration = Duration::from_secs(20);
-
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
@@ -139,29 +136,47 @@ impl Wire {
         writer: &mut Writer,
         arguments: &dyn Pack,
         leading: Option<&mut Leading<'_>>,
+        deadline: Deadline,
     ) -> Result<()> {
         let Request { bytes, gaps, .. } = &writer.request;
         let sent = match gaps.is_empty() {
-            true => self.send_all(bytes, leading),
-            false => self.send_parts(&Parts { bytes, gaps, value: arguments }, leading),
+            true => self.send_all(bytes, leading, deadline),
+            false => {
+                let parts = Parts { bytes, gaps, value: arguments };
+                self.send_parts(&parts, leading, deadline)
+            }
         };
         writer.greeted = true;
-        sent.inspect_err(|why| self.end(why))
+        sent.inspect_err(|why| match why {
+            // Others did not set this time, but half a message is in their way.
+            Error::Timeout(_) => self.end(&Error::Closed { sent: true }),
+            why => self.end(why),
+        })
     }
 
-    fn send_all(&self, bytes: &[u8], leading: Option<&mut Leading<'_>>) -> Result<()> {
+    fn send_all(
+        &self,
+        bytes: &[u8],
+        leading: Option<&mut Leading<'_>>,
+        deadline: Deadline,
+    ) -> Result<()> {
         match self.connection.send_some(bytes) {
             Ok(sent) if sent == bytes.len() => Ok(()),
-            sent => self.send_rest(bytes, sent, leading),
+            sent => self.send_rest(bytes, sent, leading, deadline),
         }
     }
 
     #[cold]
-    fn send_parts(&self, parts: &Parts<'_>, mut leading: Option<&mut Leading<'_>>) -> Result<()> {
+    fn send_parts(
+        &self,
+        parts: &Parts<'_>,
+        mut leading: Option<&mut Leading<'_>>,
+        deadline: Deadline,
+    ) -> Result<()> {
         let sending = AssertUnwindSafe(|| {
             parts.send(&mut |bytes, more| {
                 let sent = self.connection.send_some_of(bytes, more);
-                self.send_rest(bytes, sent, leading.as_deref_mut())
+                self.send_rest(bytes, sent, leading.as_deref_mut(), deadline)
             })
         });
         catch_unwind(sending).unwrap_or_else(|panic| {
@@ -178,9 +193,10 @@ impl Wire {
         mut rest: &[u8],
         mut sent: io::Result<usize>,
         mut leading: Option<&mut Leading<'_>>,
+        deadline: Deadline,
     ) -> Result<()> {
         let failed = |error: io::Error| Error::transport("sending a call", error);
-        let end = Instant::now() + Wire::WRITE_LIMIT;
+        let (end, too_late) = end_of_sending(deadline);
         loop {
             rest = &rest[sent.map_err(failed)?..];
             if rest.is_empty() {
@@ -189,7 +205,7 @@ impl Wire {
             // The server may not read because nobody takes its replies: so those are read here.
             let flags = PollFlags::IN | PollFlags::OUT;
             if wait_for(&self.connection, flags, Some(end)).map_err(failed)? == Wake::TimedOut {
-                return Err(failed(io::ErrorKind::TimedOut.into()));
+                return Err(too_late);
             }
             if let Some(leading) = leading.as_deref_mut() {
                 leading.read(false)?;
@@ -203,12 +219,7 @@ impl Wire {
     }
 
     /// Waits until the slot is filled, and reads meanwhile if nobody else does.
-    pub(crate) fn wait<T>(
-        &self,
-        id: u32,
-        slot: &Slot<T>,
-        deadline: Option<(Instant, Duration)>,
-    ) -> Result<T> {
+    pub(crate) fn wait<T>(&self, id: u32, slot: &Slot<T>, deadline: Deadline) -> Result<T> {
         let end = deadline.map(|(end, _)| end);
         loop {
             if let Some(outcome) = slot.take() {

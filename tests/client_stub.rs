@@ -173,6 +173,30 @@ fn a_late_reply_is_dropped() {
 }
 
 #[test]
+fn a_call_that_the_server_does_not_read_ends_at_its_deadline() {
+    within("a server that does not read", || {
+        let (stub, server) = fake();
+        let other = stub.send::<i64>("add", (10, 5)).unwrap();
+        let hasty = stub.call_timeout(A_MOMENT);
+        // More than the two ends' sockets hold: first a piece that is copied, then one that is not.
+        let long = "x".repeat(4_000_000);
+        let late = hasty.call::<i64>("count", (&long,)).unwrap_err();
+        assert!(matches!(late, Error::Timeout(limit) if limit == A_MOMENT), "{late}");
+        assert_eq!(late.execution(), Execution::Maybe);
+        // Half of it is under way, and nothing can come after it.
+        assert!(matches!(other.wait(), Err(Error::Closed { sent: true })));
+        is_closed_for_sending(&stub);
+        drop(server);
+
+        let (stub, _server) = fake();
+        let long = serde_bytes::ByteBuf::from(vec![1; 4_000_000]);
+        let late = stub.call_timeout(A_MOMENT).send::<i64>("count", (&long,)).err().unwrap();
+        assert!(matches!(late, Error::Timeout(limit) if limit == A_MOMENT), "{late}");
+        is_closed_for_sending(&stub);
+    });
+}
+
+#[test]
 fn a_dropped_call_is_nobodys() {
     within("a dropped call", || {
         let (_stub, mut server, [given_up, wanted]) = calls_under_way();

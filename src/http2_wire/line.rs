@@ -1,15 +1,14 @@
 //! One connection: what is said on it, and whose turn it is to read.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::PollFlags;
 
 use crate::channel::Dial;
 use crate::error::{Error, Result};
-use crate::http_calls::{Deadline, HttpCalls, Noted};
-use crate::pending::Deliver;
+use crate::http_calls::{HttpCalls, Noted};
+use crate::pending::{Deadline, Deliver};
 use crate::protocol::http::Http;
 use crate::transport::http2::Http2Client;
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
@@ -36,9 +35,6 @@ pub(super) struct Talk {
 }
 
 impl Line {
-    /// How long a server may leave unread what is sent to it.
-    pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(20);
-
     pub(super) fn connect(dial: &Dial, http: &Http) -> Result<Line> {
         let http2 = Http2Client::new(http.max_message)?;
         let turns = bounded(1);
