@@ -238,7 +238,8 @@ impl<'a> ServerStub<'a> {
                 Wake::Ready => {}
                 Wake::Stop => return Ok(Received::Leave),
                 Wake::TimedOut if self.patience.begun => {
-                    return Err(ProtocolError::TooSlow(self.server.limits.message).into());
+                    let (_, limit) = self.patience.deadline();
+                    return Err(ProtocolError::TooSlow(limit).into());
                 }
                 Wake::TimedOut => return Ok(Received::Leave),
             }
@@ -250,7 +251,7 @@ impl<'a> ServerStub<'a> {
     fn wait(&mut self) -> Result<Wake> {
         let failed = |error: io::Error| Error::transport("waiting for a message", error);
         let connection = &self.caller.connection;
-        let deadline = self.patience.deadline();
+        let (deadline, _) = self.patience.deadline();
         if !self.patience.begun {
             let breath = (Instant::now() + ServerStub::BREATH).min(deadline);
             let woken = connection.wait(PollFlags::IN, Some(breath)).map_err(failed)?;
@@ -298,9 +299,9 @@ impl<'a> ServerStub<'a> {
 /// How long a message is waited for.
 struct Patience<'a> {
     limits: &'a Limits,
-    /// When the message must have begun, or ended once it has. It is set when it is first asked
-    /// for, because a message that is there already needs no clock.
-    deadline: Option<Instant>,
+    /// When the message must have begun, or ended once it has, and the limit that says so. It is set
+    /// when it is first asked for, because a message that is there already needs no clock.
+    deadline: Option<(Instant, Duration)>,
     /// Whether the message has begun.
     begun: bool,
     /// Whether it is the connection's first, which has one limit for all of it.
@@ -312,15 +313,15 @@ impl<'a> Patience<'a> {
         Patience { limits, deadline: None, begun: false, first: true }
     }
 
-    fn deadline(&mut self) -> Instant {
+    fn deadline(&mut self) -> (Instant, Duration) {
         let limit = if self.first { self.limits.first_message } else { self.limits.idle };
-        *self.deadline.get_or_insert_with(|| from_now(limit))
+        *self.deadline.get_or_insert_with(|| (from_now(limit), limit))
     }
 
     fn message_began(&mut self) {
         if !self.begun {
             self.begun = true;
-            let end = from_now(self.limits.message);
+            let end = (from_now(self.limits.message), self.limits.message);
             self.deadline = Some(if self.first { self.deadline().min(end) } else { end });
         }
     }

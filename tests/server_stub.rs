@@ -366,7 +366,7 @@ fn whoever_says_nothing_is_bidden_farewell() {
             _ => {
                 let (code, message) = raw.frame().fault();
                 assert_eq!(code, Fault::PARSE);
-                assert!(message.contains("not complete"), "{message}");
+                assert!(message.contains("not complete after 50ms"), "{message}");
             }
         }
         assert_eq!(raw.next_frame(), None);
