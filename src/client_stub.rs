@@ -83,7 +83,11 @@ impl ClientStub {
         Ok(ClientStub { road, call_timeout: channel.call_timeout })
     }
 
-    /// The same connection with another limit on how long a call may take; `None` is for ever.
+    /// The same connection with another limit on how long a call may take, from packing to the result;
+    /// `None` is for ever.
+    ///
+    /// Who comes to send while another thread sends over the same stub waits until that is done, whatever
+    /// the limit. The sending itself is given up if the server reads nothing for 20 s.
     pub fn call_timeout(&self, timeout: impl Into<Option<Duration>>) -> ClientStub {
         ClientStub { road: self.road.clone(), call_timeout: timeout.into() }
     }
@@ -141,14 +145,19 @@ impl ClientStub {
         let (deadline, timeout) = limit.unzip();
         writer.begin();
         wire.pack(&mut writer.request, &Outgoing { id: Some(id), procedure, arguments, deadline })?;
-        wire.write(&mut writer, arguments, Some(&mut leading), limit)?;
-        wire.steps.tell(Step::Send, procedure, id, &writer.request.bytes);
-        drop(writer);
-        leading.read_until(|| slot.get().is_some(), deadline);
+        let sent = wire.write(&mut writer, arguments, Some(&mut leading), limit);
+        if sent.is_ok() {
+            wire.steps.tell(Step::Send, procedure, id, &writer.request.bytes);
+            drop(writer);
+            leading.read_until(|| slot.get().is_some(), deadline);
+        }
         drop(leading);
+        // What the server says of a call that could not be sent tells more than that it could not.
         let outcome = slot.into_inner();
         wire.steps.tell(Step::Result, "", id, &[]);
-        outcome.unwrap_or_else(|| Err(Error::Timeout(timeout.unwrap_or_default())))
+        outcome.unwrap_or_else(|| {
+            Err(sent.err().unwrap_or(Error::Timeout(timeout.unwrap_or_default())))
+        })
     }
 
     fn deadline(&self) -> Deadline {
@@ -169,7 +178,8 @@ impl ClientStub {
     /// ```
     ///
     /// # Errors
-    /// Those of sending: `Pack`, `Closed`, `Transport`.
+    /// Those of sending: `Pack`, `Closed`, `Transport`, `Timeout`; and what the server says meanwhile,
+    /// `Fault` or `Protocol`.
     pub fn send<T>(&self, procedure: &str, arguments: impl Serialize) -> Result<PendingCall<T>>
     where
         T: DeserializeOwned + Send + 'static,
@@ -179,7 +189,8 @@ impl ClientStub {
                 let mut writer = lock(&wire.writer);
                 writer.begin();
                 let pending = self.pack(wire, &mut writer.request, procedure, &arguments)?;
-                wire.write(&mut writer, &arguments, None, pending.deadline)?;
+                let sent = wire.write(&mut writer, &arguments, None, pending.deadline);
+                sent.map_err(|why| pending.refusal().unwrap_or(why))?;
                 wire.steps.tell(Step::Send, procedure, pending.id, &writer.request.bytes);
                 Ok(pending)
             }
@@ -203,7 +214,7 @@ impl ClientStub {
     /// Calls a procedure that nobody waits for: it has no outcome, and no fault either.
     ///
     /// # Errors
-    /// Those of sending: `Pack`, `Closed`, `Transport`.
+    /// Those of [`send`](ClientStub::send).
     pub fn notify(&self, procedure: &str, arguments: impl Serialize) -> Result<()> {
         match &self.road {
             Road::Stream(wire) => {
@@ -372,7 +383,8 @@ impl Batch<'_> {
     /// Sends what was packed since the last flush.
     ///
     /// # Errors
-    /// `Transport`: the connection broke, and every call on it fails.
+    /// Those of [`ClientStub::send`]: the connection broke, and every call on it fails. Only after a
+    /// `Timeout` it may be whole.
     pub fn flush(&mut self) -> Result<()> {
         match &mut self.held {
             Held::Stream { wire, request, whole } => {
@@ -432,6 +444,18 @@ impl<T> PendingCall<T> {
     /// The number that the call and its reply carry on the wire.
     pub fn id(&self) -> u32 {
         self.id
+    }
+
+    /// What the server said of a call that could not be sent.
+    fn refusal(&self) -> Option<Error> {
+        match &self.road {
+            Waiting::Stream(it) => match it.slot.take()? {
+                Err(fault @ Error::Fault(_)) => Some(fault),
+                _ => None,
+            },
+            #[cfg(feature = "http")]
+            _ => None,
+        }
     }
 
     /// Waits for the outcome, at most until the stub's call time-out.

@@ -17,8 +17,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a call, a connection or a server failed.
 ///
 /// [`Transport`](Error::Transport) and [`Protocol`](Error::Protocol) end the connection; the
-/// others leave it as usable as it was. Over HTTP a stub outlives its connection: after any
-/// error the next call makes a new one if it has to.
+/// others leave it as usable as it was, but for what they say of themselves. Over HTTP a stub
+/// outlives its connection: after any error the next call makes a new one if it has to.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The road broke: the operating system refused or ended a connection.
@@ -49,7 +49,8 @@ pub enum Error {
     #[error("the peer broke the protocol")]
     Protocol(#[from] ProtocolError),
 
-    /// The remote side said no. The connection stays usable.
+    /// The remote side said no. The connection stays usable, unless what it refused is the connection:
+    /// [`OVERLOADED`](Fault::OVERLOADED), [`STOPPING`](Fault::STOPPING), or a message that is too long.
     ///
     /// Whether the procedure ran depends on the code: see [`Error::execution`].
     #[error(transparent)]
@@ -57,7 +58,8 @@ pub enum Error {
 
     /// No reply came within the time that the caller allowed. The connection stays usable, and
     /// the reply is dropped should it come later; over HTTP/1.1, where a reply has no number to
-    /// know it by, the connection is closed instead. The call may have been executed.
+    /// know it by, the connection is closed instead. So it is if the time was over when half of the
+    /// call was sent, but over HTTP/2. The call may have been executed.
     #[error("no reply within {0:?}")]
     Timeout(Duration),
 
@@ -65,7 +67,7 @@ pub enum Error {
     /// ended in good order while the call was under way, and the call may have been executed.
     #[error("the connection is closed")]
     Closed {
-        /// Whether the call had been sent by then.
+        /// Whether the call may have been sent by then.
         sent: bool,
     },
 

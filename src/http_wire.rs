@@ -247,10 +247,13 @@ impl Turn<'_> {
         let failed = |error: std::io::Error| Error::transport("sending a call", error);
         let mut end = None;
         while let Some(line) = &mut self.line {
-            rest = &rest[line.connection.send_some(rest).map_err(failed)?..];
+            let sent = line.connection.send_some(rest).map_err(failed)?;
+            rest = &rest[sent..];
             if rest.is_empty() {
                 break;
             }
+            // A server that reads slowly reads all the same.
+            end = end.filter(|_| sent == 0);
             let (end, too_late) = end.get_or_insert_with(|| end_of_sending(deadline));
             match wait_for(&line.connection, PollFlags::IN | PollFlags::OUT, Some(*end)) {
                 Ok(Wake::TimedOut) => return Err(too_late.clone()),

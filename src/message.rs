@@ -170,11 +170,24 @@ impl Fault {
 
     /// The fault for a name that nobody registered.
     pub fn no_such_procedure(name: &str) -> Fault {
-        Fault::new(Fault::NO_SUCH_PROCEDURE, format!("there is no procedure {name:?}"))
+        let message = match Fault::shortened(name) {
+            whole if whole == name => format!("there is no procedure {name:?}"),
+            begin => format!("there is no procedure {begin:?}..."),
+        };
+        Fault::new(Fault::NO_SUCH_PROCEDURE, message)
     }
 
-    /// What the code says about the call. Codes that only this crate's own server sends before a
+    /// As much of a peer's text as a sentence about it needs.
+    pub(crate) fn shortened(text: &str) -> &str {
+        const LONG: usize = 500;
+        &text[..text.floor_char_boundary(LONG)]
+    }
+
+    /// What the code says about the call. The codes that this crate's own server sends before a
     /// procedure runs mean [`Execution::No`]; an application's code means that it ran.
+    ///
+    /// Another system's server may mean something else by -32001 to -32004, which JSON-RPC 2.0 leaves
+    /// to each implementation (section 5.1 of its specification): read them with its manual.
     pub fn execution(&self) -> Execution {
         // ANCHOR: fault-execution
         match self.code {
@@ -186,7 +199,7 @@ impl Fault {
             | Fault::OVERLOADED
             | Fault::STOPPING
             | Fault::NOT_ALLOWED => Execution::No,
-            Fault::INTERNAL => Execution::Maybe,
+            code if code < 0 => Execution::Maybe,
             _ => Execution::Yes,
         }
         // ANCHOR_END: fault-execution
@@ -204,6 +217,10 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 /// A failed remote call inside a procedure (a relay) becomes the relay's own fault.
+///
+/// The remote side's fault is passed on as it is: what was not executed there was not executed. That is
+/// true of a relay. A procedure that has done something else before must not let such a fault pass,
+/// since its caller may call again: it maps the error to a fault of its own.
 impl From<crate::Error> for Fault {
     fn from(error: crate::Error) -> Fault {
         match error {

@@ -22,7 +22,7 @@ pub(crate) type Deadline = Option<(Instant, Duration)>;
 /// How long a server may leave unread what is sent to it.
 const SEND_LIMIT: Duration = Duration::from_secs(20);
 
-/// When a caller stops sending, and with what error.
+/// When a caller stops sending if the server reads nothing from now on, and with what error.
 pub(crate) fn end_of_sending(deadline: Deadline) -> (Instant, Error) {
     let end = from_now(SEND_LIMIT);
     match deadline {

@@ -206,7 +206,7 @@ impl Registered {
 
     #[cold]
     fn unfit(&self, why: &str) -> Fault {
-        let message = format!("expected {}: {why}", self.signature.takes());
+        let message = format!("expected {}: {}", self.signature.takes(), Fault::shortened(why));
         Fault::new(Fault::WRONG_ARGUMENTS, message)
     }
 

@@ -2,7 +2,7 @@
 
 /// Turns one trait definition into the trait, its client and its server.
 ///
-/// From the definition it makes three things:
+/// From the definition it makes two things:
 ///
 /// - the trait itself, with a further method `procedures(self)`, the server's *skeleton*, which
 ///   registers every method by its name and by its arguments' names;

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
@@ -129,8 +129,9 @@ impl Wire {
         Ok(())
     }
 
-    /// Step 3: sends the writer's buffer, whose gaps the arguments fill; a failure ends the
-    /// connection. `leading` is the caller's, if it has the right to read.
+    /// Step 3: sends the writer's buffer, whose gaps the arguments fill. A failure ends the
+    /// connection, unless nothing was sent in the caller's time. `leading` is the caller's, if it has
+    /// the right to read.
     pub(crate) fn write(
         &self,
         writer: &mut Writer,
@@ -146,12 +147,9 @@ impl Wire {
                 self.send_parts(&parts, leading, deadline)
             }
         };
-        writer.greeted = true;
-        sent.inspect_err(|why| match why {
-            // Others did not set this time, but half a message is in their way.
-            Error::Timeout(_) => self.end(&Error::Closed { sent: true }),
-            why => self.end(why),
-        })
+        // After a failure nobody writes, or the greeting is still to be sent.
+        writer.greeted |= sent.is_ok();
+        sent
     }
 
     fn send_all(
@@ -179,33 +177,55 @@ impl Wire {
                 self.send_rest(bytes, sent, leading.as_deref_mut(), deadline)
             })
         });
-        catch_unwind(sending).unwrap_or_else(|panic| {
+        let sent = catch_unwind(sending).unwrap_or_else(|panic| {
             // The arguments' own code left half a message behind.
             self.end(&Error::Closed { sent: true });
             resume_unwind(panic)
-        })
+        });
+        // Of the first part nothing may have been sent, but that is a rare case.
+        sent.inspect_err(|why| self.end_sending(why, leading))
     }
 
     /// Sends what the operating system did not take at once.
     #[cold]
     fn send_rest(
         &self,
-        mut rest: &[u8],
+        bytes: &[u8],
+        sent: io::Result<usize>,
+        mut leading: Option<&mut Leading<'_>>,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let mut rest = bytes;
+        let sent = self.send_slowly(&mut rest, sent, leading.as_deref_mut(), deadline);
+        sent.inspect_err(|why| match why {
+            // The next call can be sent as if this one had never been tried.
+            Error::Timeout(_) if rest.len() == bytes.len() => {}
+            why => self.end_sending(why, leading),
+        })
+    }
+
+    fn send_slowly(
+        &self,
+        rest: &mut &[u8],
         mut sent: io::Result<usize>,
         mut leading: Option<&mut Leading<'_>>,
         deadline: Deadline,
     ) -> Result<()> {
         let failed = |error: io::Error| Error::transport("sending a call", error);
-        let (end, too_late) = end_of_sending(deadline);
+        let mut end = None;
         loop {
-            rest = &rest[sent.map_err(failed)?..];
+            let count = sent.map_err(failed)?;
+            *rest = &rest[count..];
             if rest.is_empty() {
                 return Ok(());
             }
+            // A server that reads slowly reads all the same.
+            end = end.filter(|_| count == 0);
+            let (end, too_late) = end.get_or_insert_with(|| end_of_sending(deadline));
             // The server may not read because nobody takes its replies: so those are read here.
             let flags = PollFlags::IN | PollFlags::OUT;
-            if wait_for(&self.connection, flags, Some(end)).map_err(failed)? == Wake::TimedOut {
-                return Err(too_late);
+            if wait_for(&self.connection, flags, Some(*end)).map_err(failed)? == Wake::TimedOut {
+                return Err(too_late.clone());
             }
             if let Some(leading) = leading.as_deref_mut() {
                 leading.read(false)?;
@@ -218,6 +238,19 @@ impl Wire {
         }
     }
 
+    /// The connection takes nothing more. What came on it is handed on still: the server's reason may
+    /// be among it, and outcomes of other calls.
+    fn end_sending(&self, why: &Error, leading: Option<&mut Leading<'_>>) {
+        self.closed.store(true, Ordering::SeqCst);
+        // Whoever is blocked in a read on another thread reads to the end now, and tells everybody.
+        self.connection.shut_down();
+        match (leading, self.try_lead()) {
+            (Some(leading), _) => leading.read_last_words(why),
+            (None, Some(mut leading)) => leading.read_last_words(why),
+            (None, None) => {}
+        }
+    }
+
     /// Waits until the slot is filled, and reads meanwhile if nobody else does.
     pub(crate) fn wait<T>(&self, id: u32, slot: &Slot<T>, deadline: Deadline) -> Result<T> {
         let end = deadline.map(|(end, _)| end);
@@ -225,31 +258,35 @@ impl Wire {
             if let Some(outcome) = slot.take() {
                 return outcome;
             }
+            match self.try_lead() {
+                Some(mut leading) => leading.read_until(|| slot.is_filled(), end),
+                None => self.sleep(id, || slot.is_filled(), end),
+            }
+            // Not before: whoever comes late to wait may find an outcome that came in time.
             if let Some((end, timeout)) = deadline
                 && Instant::now() >= end
+                && !slot.is_filled()
             {
                 // This thread may just have been chosen to read.
                 self.wake_next_reader();
                 return Err(Error::Timeout(timeout));
             }
-            if let Some(mut leading) = self.try_lead() {
-                leading.read_until(|| slot.is_filled(), end);
-                continue;
-            }
-            lock(&self.pending).park(id, thread::current());
-            // Whoever read a moment ago may have left, or filled the slot, before the note above.
-            match self.try_lead() {
-                Some(mut leading) => leading.read_until(|| slot.is_filled(), end),
-                None if slot.is_filled() => {}
-                None => match end {
-                    Some(end) => {
-                        thread::park_timeout(end.saturating_duration_since(Instant::now()))
-                    }
-                    None => thread::park(),
-                },
-            }
-            lock(&self.pending).unpark(id);
         }
+    }
+
+    /// Waits while somebody else reads.
+    fn sleep(&self, id: u32, filled: impl Fn() -> bool, end: Option<Instant>) {
+        lock(&self.pending).park(id, thread::current());
+        // Whoever read a moment ago may have left, or filled the slot, before the note above.
+        match self.try_lead() {
+            Some(mut leading) => leading.read_until(filled, end),
+            None if filled() => {}
+            None => match end {
+                Some(end) => thread::park_timeout(end.saturating_duration_since(Instant::now())),
+                None => thread::park(),
+            },
+        }
+        lock(&self.pending).unpark(id);
     }
 
     /// Takes the reading over, unless somebody has it.
@@ -272,6 +309,11 @@ impl Wire {
     fn end(&self, why: &Error) {
         // Whoever is blocked in a read on another thread is to learn of it too.
         self.connection.shut_down();
+        // The time-out is that of one caller, whose half message is in the way of all.
+        let why = match why {
+            Error::Timeout(_) => &Error::Closed { sent: true },
+            why => why,
+        };
         for id in self.close() {
             self.fill(id, |slot| slot.fail(why.clone()));
         }
@@ -331,16 +373,20 @@ impl<'a> Leading<'a> {
             if let Err(why) = read {
                 self.end(&why);
             }
+            // There may always be more to read, from a server that does not stop.
+            if deadline.is_some_and(|end| Instant::now() >= end) {
+                return;
+            }
         }
     }
 
-    /// Reads once and delivers every whole message.
-    fn read(&mut self, wait: bool) -> Result<()> {
-        let Leading { wire, reader: Some(reader), own } = self else { return Ok(()) };
+    /// Reads once and delivers every whole message; whether anything came.
+    fn read(&mut self, wait: bool) -> Result<bool> {
+        let Leading { wire, reader: Some(reader), own } = self else { return Ok(false) };
         let Reader { finder, input } = &mut **reader;
         let came = input.fill(&wire.connection, wait);
         match came.map_err(|error| Error::transport("receiving a reply", error))? {
-            None => return Ok(()),
+            None => return Ok(false),
             Some(0) => {
                 return Err(match input.came() {
                     0 => Error::Closed { sent: true },
@@ -359,7 +405,17 @@ impl<'a> Leading<'a> {
             input.consume(place.end);
         }
         // ANCHOR_END: read-once
-        Ok(())
+        Ok(true)
+    }
+
+    /// Reads what came before the connection broke; then everybody who still waits is told why it did.
+    fn read_last_words(&mut self, why: &Error) {
+        // A server that goes on sending is not listened to for ever.
+        let end = Instant::now() + Duration::from_secs(1);
+        while let Ok(true) = self.read(false)
+            && Instant::now() < end
+        {}
+        self.end(why);
     }
 
     fn end(&self, why: &Error) {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ninestep::protocol::native::Native;
 use ninestep::{
     Channel, ClientStub, Error, Execution, Fault, PendingCall, Procedures, ProtocolError, Server,
     ThreadPerConnection, Value, demo,
@@ -193,6 +194,102 @@ fn a_call_that_the_server_does_not_read_ends_at_its_deadline() {
         let late = stub.call_timeout(A_MOMENT).send::<i64>("count", (&long,)).err().unwrap();
         assert!(matches!(late, Error::Timeout(limit) if limit == A_MOMENT), "{late}");
         is_closed_for_sending(&stub);
+    });
+}
+
+#[test]
+fn a_call_of_which_nothing_was_sent_in_time_harms_nobody() {
+    within("a server that does not read yet", || {
+        let (channel, connection) = Channel::in_memory().unwrap();
+        let stub = ClientStub::new(&channel).unwrap();
+        let first = stub.send::<i64>("add", (10, 5)).unwrap();
+        let hasty = stub.call_timeout(A_MOMENT);
+        let mut sent = Vec::new();
+        let late = loop {
+            match hasty.send::<i64>("add", (1, 2)) {
+                Ok(call) => sent.push(call),
+                Err(why) => break why,
+            }
+        };
+        assert!(matches!(late, Error::Timeout(limit) if limit == A_MOMENT), "{late}");
+
+        let server = Server::new(demo::procedures());
+        thread::spawn(move || server.serve(connection));
+        assert_eq!(first.wait().unwrap(), 15);
+        assert_eq!(stub.call::<i64>("add", (1, 2)).unwrap(), 3);
+    });
+}
+
+#[test]
+fn replies_that_came_before_the_connection_broke_are_had() {
+    within("a server that answers and leaves", || {
+        let (stub, mut server, calls) = calls_under_way::<3>();
+        let replies = calls.each_ref().map(|call| reply(call.id(), i64::from(call.id())));
+        server.send(&replies.concat());
+        drop(server);
+        eventually("a connection that takes nothing more", || stub.notify("add", (1, 2)).is_err());
+        for call in calls {
+            let id = call.id();
+            assert_eq!(call.wait().unwrap(), i64::from(id));
+        }
+        is_closed_for_sending(&stub);
+    });
+}
+
+#[test]
+fn what_the_server_says_of_a_call_that_it_does_not_read_is_the_outcome() {
+    within("calls that are too long", || {
+        let strict = Native { max_message: 64 * 1024, ..Native::default() };
+        let server = Server::new(demo::procedures()).protocol(strict);
+        let server = ServerThread::run(server, ThreadPerConnection::default());
+        let generous = Native { max_message: 64 << 20, ..Native::default() };
+        for length in [100_000, 4 << 20, 30 << 20] {
+            let channel = Channel::new(server.address()).protocol(generous);
+            let outcomes = [
+                ClientStub::new(&channel).unwrap().call::<String>("echo", ("x".repeat(length),)),
+                ClientStub::new(&channel)
+                    .unwrap()
+                    .send::<String>("echo", ("x".repeat(length),))
+                    .and_then(PendingCall::wait),
+            ];
+            for outcome in outcomes {
+                let refused = outcome.unwrap_err();
+                let Error::Fault(fault) = &refused else { panic!("{length}: {refused}") };
+                assert_eq!(fault.code, Fault::PARSE, "{length}: {fault}");
+                assert_eq!(refused.execution(), Execution::No, "{length}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_reply_that_came_in_time_is_had_by_who_comes_late() {
+    within("a late wait", || {
+        let (stub, mut server) = fake();
+        let stub = stub.call_timeout(A_MOMENT);
+        let before = Instant::now();
+        let call = stub.send::<i64>("add", (10, 5)).unwrap();
+        assert_eq!(server.bytes(), GREETING);
+        server.send(&reply(call.id(), 15));
+        while before.elapsed() <= A_MOMENT * 2 {
+            thread::yield_now();
+        }
+        assert_eq!(call.wait().unwrap(), 15);
+    });
+}
+
+#[test]
+fn a_server_that_never_stops_talking_keeps_nobody_beyond_the_deadline() {
+    within("replies that nobody asked for", || {
+        let (stub, mut server) = fake();
+        let talk = thread::spawn(move || {
+            let nonsense = reply(77, "for nobody").repeat(1000);
+            while server.try_send(&nonsense).is_ok() {}
+        });
+        let late = stub.call_timeout(A_MOMENT).call::<i64>("add", (10, 5)).unwrap_err();
+        assert!(matches!(late, Error::Timeout(limit) if limit == A_MOMENT), "{late}");
+        drop(stub);
+        talk.join().unwrap();
     });
 }
 

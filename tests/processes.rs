@@ -103,15 +103,8 @@ fn a_program_that_forgot_the_entry_of_children_is_told() {
 
 #[test]
 fn clients_of_a_program_that_forgot_the_entry_are_not_left_waiting() {
-    let server = ServerThread::run(Server::new(procedures()), spawn("forget"));
-    for _ in 0..3 {
-        let error = server.client().call::<String>("ping", ()).unwrap_err();
-        assert!(is_end(&error), "{error:?}");
-    }
-    let server = ServerThread::run(Server::new(procedures()), pool("forget", 2));
-    for _ in 0..3 {
-        assert_overloaded(&server.client().call::<String>("ping", ()).unwrap_err());
-    }
+    clients_are_told_that_there_is_no_process(spawn("forget"));
+    clients_are_told_that_there_is_no_process(pool("forget", 2));
 }
 
 fn assert_overloaded(error: &Error) {

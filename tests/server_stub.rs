@@ -354,6 +354,23 @@ fn what_one_client_leaves_half_said_is_not_the_next_ones() {
 }
 
 #[test]
+fn a_fault_about_something_long_is_short() {
+    let server = threads(Server::new(demo::procedures()));
+    let mut raw = server.raw();
+    // As `\\n` in a sentence it would be over the limit of a message.
+    let long = "\n".repeat(2_500_000);
+    let unknown = raw.ask(1, &long, ());
+    let (code, message) = unknown.fault();
+    assert_eq!(code, Fault::NO_SUCH_PROCEDURE);
+    assert!(message.len() < 1100, "{}", message.len());
+    let unfit = raw.ask(2, "add", (&long, 1));
+    let (code, message) = unfit.fault();
+    assert_eq!(code, Fault::WRONG_ARGUMENTS);
+    assert!(message.starts_with("expected"), "{message}");
+    assert!(message.len() < 1100, "{}", message.len());
+}
+
+#[test]
 fn whoever_says_nothing_is_bidden_farewell() {
     let limits = Limits { first_message: Duration::from_millis(50), ..PATIENT };
     let server = threads(Server::new(demo::procedures()).limits(limits));

@@ -1,6 +1,7 @@
 //! One connection: what is said on it, and whose turn it is to read.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::PollFlags;
@@ -115,6 +116,10 @@ impl Turn {
             }
             let read = self.read(calls, deadline.is_none() && all_sent);
             all_sent = read.inspect_err(|why| self.line.end(why))?;
+            // There may always be more to read, from a server that does not stop.
+            if deadline.is_some_and(|end| Instant::now() >= end) {
+                break;
+            }
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use rustix::stdio::dup2_stdin;
 
 use crate::error::{Error, Result, StrategyError};
 use crate::server::{Incoming, Server, SingleThreaded, Strategy};
-use crate::transport::{Connection, Lifeline, Wake, wait_for};
+use crate::transport::{Connection, Lifeline, NO_SIGNAL, Wake, wait_for};
 
 /// The environment variable by which a parent tells a program that it is a child.
 pub(crate) const MARK: &str = "NINESTEP_CHILD";
@@ -101,6 +101,6 @@ impl Parent {
 
     fn say(&self, word: u8) {
         // A parent that is gone is found out by the next wait.
-        let _ = send(&self.control, &[word], SendFlags::DONTWAIT);
+        let _ = send(&self.control, &[word], SendFlags::DONTWAIT | NO_SIGNAL);
     }
 }

@@ -14,7 +14,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use crate::error::Result;
 use crate::server::child::Parent;
 use crate::transport::{
-    Connection, Lifeline, Wake, from_now, lifeline, poll_until, tcp, wait, wait_for,
+    Connection, Lifeline, NO_SIGNAL, Wake, from_now, lifeline, poll_until, tcp, wait, wait_for,
 };
 
 /// The connections that are to be served, until the server is told to stop: an iterator whose
@@ -240,7 +240,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let before = self.0.taken.fetch_sub(1, Ordering::SeqCst);
         if before == self.0.most.load(Ordering::Relaxed) {
-            let _ = send(&self.0.freed.0, b"!", SendFlags::DONTWAIT);
+            let _ = send(&self.0.freed.0, b"!", SendFlags::DONTWAIT | NO_SIGNAL);
         }
     }
 }

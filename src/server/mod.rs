@@ -25,6 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use rustix::net::{SendFlags, send};
+
 #[cfg(feature = "compare")]
 pub(crate) use child::MARK as CHILD_MARK;
 pub use fork::ForkPerConnection;
@@ -43,7 +45,7 @@ use crate::protocol::Protocol;
 use crate::protocol::native::Native;
 use crate::server_stub::{ServerStub, Spare};
 use crate::steps::{Observer, Steps};
-use crate::transport::{Connection, lifeline, tcp};
+use crate::transport::{Connection, NO_SIGNAL, lifeline, tcp};
 
 /// Procedures, and how they are offered. It does nothing until it is bound to an address, or
 /// given a connection to serve.
@@ -71,7 +73,7 @@ pub struct Limits {
     /// For a peer to take a reply: 20 s.
     pub write: Duration,
     /// For a child process to finish after a stop: 10 s; then it is killed. A thread cannot be
-    /// killed: the server waits for it.
+    /// killed: the server waits for it. After a stop it is also the time for a peer to take a reply.
     pub drain: Duration,
 }
 // ANCHOR_END: limits
@@ -173,7 +175,8 @@ impl BoundServer {
     }
 
     /// Serves until it is told to stop; every call that was read by then is answered before this
-    /// returns.
+    /// returns, if its client takes the reply and, in a child process, if it ends in
+    /// [`Limits::drain`].
     ///
     /// # Errors
     /// The strategy cannot run in this process. What happens to single connections never ends
@@ -203,6 +206,6 @@ impl StopHandle {
     /// It may be called at any time, from any thread and more than once, and does not block.
     pub fn stop(&self) {
         // One byte that nobody reads. It can only fail if it was written often enough before.
-        let _ = rustix::net::send(&self.0, b"!", rustix::net::SendFlags::DONTWAIT);
+        let _ = send(&self.0, b"!", SendFlags::DONTWAIT | NO_SIGNAL);
     }
 }

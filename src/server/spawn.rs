@@ -1,6 +1,7 @@
 //! A process for each connection, started anew: the program runs itself again.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,12 @@ impl Strategy for SpawnPerConnection {
         self.program.check()?;
         let (lifeline, drain) = (incoming.lifeline().clone(), incoming.drain());
         let threads = ThreadPerConnection { at_most: self.at_most };
+        let refuse = |connection: Connection, why: &io::Error| {
+            serve(connection.overloaded("process", why));
+            // What cannot be started now can be a little later.
+            let moment = Instant::now() + Duration::from_millis(100);
+            let _ = wait_for(&lifeline, PollFlags::IN, Some(moment));
+        };
         // ANCHOR: serve
         threads.run(incoming, &|connection: Connection| {
             if connection.refusal.is_some() {
@@ -75,21 +82,21 @@ impl Strategy for SpawnPerConnection {
             }
             match self.program.start_with(&connection) {
                 Ok(worker) => {
-                    // The place stays taken until the child has ended.
-                    let _place = connection.into_place();
+                    // Not if the child is dead, or the server stops.
                     let says = |word| {
                         let woken = wait(&worker, PollFlags::IN, &lifeline, None);
                         matches!(woken, Ok(Wake::Ready)) && worker.hear() == Some(word)
                     };
-                    // Until the connection is served, the child is dead, or the server stops.
-                    let _ = [READY, TAKEN, READY].into_iter().all(says);
+                    if ![READY, TAKEN].into_iter().all(says) && !connection.is_told_to_stop() {
+                        worker.end(Instant::now());
+                        return refuse(connection, &io::Error::other("it ended at its start"));
+                    }
+                    // The place stays taken until the child has ended.
+                    let _place = connection.into_place();
+                    says(READY);
                     worker.end(from_now(drain));
                 }
-                Err(error) => {
-                    serve(connection.overloaded("process", &error));
-                    let moment = Instant::now() + Duration::from_millis(100);
-                    let _ = wait_for(&lifeline, PollFlags::IN, Some(moment));
-                }
+                Err(error) => refuse(connection, &error),
             }
         })
         // ANCHOR_END: serve

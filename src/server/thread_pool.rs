@@ -32,6 +32,7 @@ impl Strategy for ThreadPool {
         // A channel without room: a connection is handed over or stays with the acceptor, which
         // accepts no more meanwhile. What waits, waits in the kernel, where it costs nothing.
         let (hand_over, handed) = bounded::<Connection>(0);
+        incoming.at_most(self.threads.saturating_add(1));
         thread::scope(|scope| {
             let mut started = 0;
             for _ in 0..self.threads.max(1) {

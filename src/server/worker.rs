@@ -14,13 +14,12 @@ use std::time::Instant;
 use rustix::event::PollFlags;
 use rustix::io::retry_on_intr;
 use rustix::net::{
-    RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, recv, sendmsg,
-    shutdown,
+    RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, Shutdown, recv, sendmsg, shutdown,
 };
 
 use crate::error::{Result, StrategyError};
 use crate::server::child::MARK;
-use crate::transport::{Connection, Wake, memory, wait_for};
+use crate::transport::{Connection, NO_SIGNAL, Wake, memory, wait_for};
 
 /// What children run.
 #[derive(Clone, Debug)]
@@ -97,8 +96,7 @@ impl Worker {
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&sockets));
         let byte = [IoSlice::new(b"+")];
-        let sent =
-            retry_on_intr(|| sendmsg(&self.control, &byte, &mut ancillary, SendFlags::empty()));
+        let sent = retry_on_intr(|| sendmsg(&self.control, &byte, &mut ancillary, NO_SIGNAL));
         if sent.is_err() {
             // Whatever it was, this child is of no use.
             self.dismiss();

@@ -71,9 +71,12 @@ impl Caller<'_> {
             return;
         }
         self.connection.finish_sending();
-        let end = Some(Instant::now() + linger);
+        let end = Instant::now() + linger;
         let mut rest = Vec::with_capacity(ReadBuffer::LEAST_ROOM);
-        while let Ok(Wake::Ready) = wait_for(&self.connection, PollFlags::IN, end) {
+        // A client that never stops sending is always ready.
+        while Instant::now() < end
+            && let Ok(Wake::Ready) = wait_for(&self.connection, PollFlags::IN, Some(end))
+        {
             rest.clear();
             match self.connection.receive_some(&mut rest, false) {
                 Ok(Some(0)) | Err(_) => return,
@@ -254,13 +257,17 @@ impl Teller<'_> {
     }
 }
 
-/// Answers with a fault, which every protocol can pack if it has a few words. What a fault needs
+/// Answers with a fault, of which every protocol can pack at least the code. What a fault needs
 /// would be part of the stack frame of every call if it stood there, and a thread's stack is what a
 /// busy server touches most.
 #[cold]
 #[inline(never)]
 fn refuse(name: &str, fault: impl FnOnce(&str) -> Fault, reply: &mut Reply<'_>) {
-    let _ = reply(Err(fault(name)), &mut |_| {});
+    let fault = fault(name);
+    let code = fault.code;
+    if reply(Err(fault), &mut |_| {}).is_err() {
+        let _ = reply(Err(Fault::new(code, "")), &mut |_| {});
+    }
 }
 
 fn unsendable(name: &str, fault: Fault) -> Fault {

@@ -109,7 +109,7 @@ impl Connection {
     /// What the operating system says; how much went out is not known.
     pub fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let sent = retry_on_intr(|| send(&self.socket, bytes, SendFlags::empty()))?;
+            let sent = retry_on_intr(|| send(&self.socket, bytes, NO_SIGNAL))?;
             bytes = &bytes[sent..];
         }
         Ok(())
@@ -130,7 +130,7 @@ impl Connection {
     }
 
     fn send_with(&self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
-        match retry_on_intr(|| send(&self.socket, bytes, flags)) {
+        match retry_on_intr(|| send(&self.socket, bytes, flags | NO_SIGNAL)) {
             Err(Errno::AGAIN) => Ok(0),
             other => Ok(other?),
         }
@@ -242,6 +242,13 @@ pub(crate) fn wait(
         _ => Wake::Ready,
     })
 }
+
+/// A peer that is gone is an error to whoever sends, and no signal to the process: not even in a
+/// program that does not ignore SIGPIPE, as Rust's do unless they change it.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+pub(crate) const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 /// The monotonic clock as of the last tick, some milliseconds ago at most: for questions that are
 /// asked for every message, because reading the exact clock costs several times as much.

@@ -20,10 +20,13 @@ pub(crate) fn connect(address: &str, within: Duration) -> Result<Connection> {
     let failed = |error| Error::Connect { address: address.to_owned(), source: Arc::new(error) };
     let deadline = from_now(within);
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for candidate in address.to_socket_addrs().map_err(failed)? {
+    let mut candidates = address.to_socket_addrs().map_err(failed)?;
+    while let Some(candidate) = candidates.next() {
+        // One that does not answer leaves their share to the others.
+        let shares = candidates.len() as u32 + 1;
+        let share = deadline.saturating_duration_since(Instant::now()) / shares;
         // A zero time-out is refused by the standard library; a millisecond fails as well.
-        let left = deadline.saturating_duration_since(Instant::now());
-        match TcpStream::connect_timeout(&candidate, left.max(Duration::from_millis(1))) {
+        match TcpStream::connect_timeout(&candidate, share.max(Duration::from_millis(1))) {
             Ok(stream) => return Ok(prepared(stream.into(), candidate)),
             Err(error) => last = error,
         }
