@@ -188,6 +188,9 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Reads of what came before a connection broke, at most.
+    const LAST_READS: usize = 64;
+
     /// Sends one request, when the one before it is answered.
     fn send(
         &mut self,
@@ -247,7 +250,15 @@ impl Turn<'_> {
         let failed = |error: std::io::Error| Error::transport("sending a call", error);
         let mut end = None;
         while let Some(line) = &mut self.line {
-            let sent = line.connection.send_some(rest).map_err(failed)?;
+            let sent = match line.connection.send_some(rest) {
+                Ok(sent) => sent,
+                // What the server said before it closed tells more than that it did.
+                Err(_) if (0..Turn::LAST_READS).any(|_| self.receive(false)) => {
+                    self.line = None;
+                    break;
+                }
+                Err(error) => return Err(failed(error)),
+            };
             rest = &rest[sent..];
             if rest.is_empty() {
                 break;

@@ -419,6 +419,24 @@ fn a_server_may_refuse_what_it_has_not_read() {
 }
 
 #[test]
+fn a_refusal_is_heard_although_the_server_closes_at_once() {
+    within("large calls", || {
+        // What it has not read, it answers with a reset when it closes.
+        let (channel, _) = channel_to(|_, raw| {
+            raw.read_once();
+            respond(raw, "413 Too Large\r\nconnection: close\r\n", "no");
+        });
+        let protocol = JsonRpc::over_http().max_message(64 << 20);
+        let stub = ClientStub::new(&channel.protocol(protocol)).unwrap();
+        let large = "x".repeat(8 << 20);
+        for _ in 0..10 {
+            let refused = stub.call::<usize>("size", (&large,)).unwrap_err();
+            assert_eq!(protocol_error(refused), ProtocolError::Status(413));
+        }
+    });
+}
+
+#[test]
 fn our_server_refuses_what_is_too_long_for_it() {
     within("a large call", || {
         let server = Server::new(Procedures::new().on("size", |text: String| text.len()));
