@@ -234,7 +234,12 @@ impl<'a> ServerStub<'a> {
             if self.road.torn(&self.input) > 0 {
                 self.patience.message_began();
             }
-            match self.wait()? {
+            // What comes without end and is no message does not stop the clock.
+            let woken = match self.patience.is_over() {
+                true => Wake::TimedOut,
+                false => self.wait()?,
+            };
+            match woken {
                 Wake::Ready => {}
                 Wake::Stop => return Ok(Received::Leave),
                 Wake::TimedOut if self.patience.begun => {
@@ -316,6 +321,10 @@ impl<'a> Patience<'a> {
     fn deadline(&mut self) -> (Instant, Duration) {
         let limit = if self.first { self.limits.first_message } else { self.limits.idle };
         *self.deadline.get_or_insert_with(|| (from_now(limit), limit))
+    }
+
+    fn is_over(&mut self) -> bool {
+        self.deadline().0 <= Instant::now()
     }
 
     fn message_began(&mut self) {

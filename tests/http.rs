@@ -4,6 +4,9 @@
 
 pub mod support;
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::thread;
 use std::time::Duration;
 
 use ninestep::protocol::json_rpc::JsonRpc;
@@ -299,6 +302,18 @@ fn slow_clients_are_told_so() {
         let slow = Limits { first_message: short, ..PATIENT };
         assert_eq!(is_slow(slow, b"", sent), Some(408));
     }
+    // What comes without end is not endless time: here a chunk's size of ever more zeros.
+    let server = serve(JsonRpc::over_http(), Limits { first_message: short, ..PATIENT });
+    let mut talk = TcpStream::connect(server.address()).unwrap();
+    let mut raw = HttpRaw::over(talk.try_clone().unwrap());
+    let talk = thread::spawn(move || {
+        let head = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+        talk.write_all(head.as_bytes()).unwrap();
+        while talk.write_all(&[b'0'; 1000]).is_ok() {}
+    });
+    assert_eq!(raw.response().status, 408);
+    drop(raw);
+    talk.join().unwrap();
     // Who has not begun is not told anything.
     assert_eq!(is_slow(Limits { first_message: short, ..PATIENT }, b"", b""), None);
     assert_eq!(is_slow(Limits { idle: short, ..PATIENT }, &request, b""), None);

@@ -4,11 +4,12 @@
 
 pub mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ninestep::{
@@ -289,6 +290,15 @@ fn slow_clients_are_told_so() {
                 assert_eq!((last(&told), code(&told)), (0, NO_ERROR), "{sent}");
             }
         }
+        // Pings without end are no call either.
+        let mut frames = Frames::greeted(server.address());
+        let pings = frame(kind::PING, 0, 0, b"12345678").repeat(1000);
+        let mut talk = frames.0.try_clone().unwrap();
+        let talk = thread::spawn(move || while talk.write_all(&pings).is_ok() {});
+        let bye = frames.news();
+        assert_eq!((bye.kind, last(&bye), code(&bye)), (kind::GOAWAY, 0, NO_ERROR));
+        drop(frames);
+        talk.join().unwrap();
         // Who is idle is sent away; a ping is no call.
         let server = serve(Limits { idle: short, ..PATIENT }, ThreadPerConnection::default());
         let mut frames = Frames::greeted(server.address());

@@ -213,22 +213,31 @@ fn more_slow_calls_on_all_connections_than_allowed_are_refused() {
             counted.fetch_add(1, Ordering::SeqCst);
             drop(passed.read().unwrap());
         });
+        let procedures = procedures.on("free", || true);
         let server = Server::new(procedures).protocol(Texts::new(1 << 20)).limits(PATIENT);
         let server = ServerThread::run(server, ThreadPerConnection::default());
         let closed = gate.write().unwrap();
-        let mut all: Vec<Frames> = (0..8).map(|_| Frames::greeted(server.address())).collect();
-        for frames in &mut all {
-            let calls: Vec<_> = (0..128).map(|n| call(2 * n + 1, "hold", "[]")).collect();
+        let mut all = Vec::new();
+        for count in [128, 128, 128, 128, 128, 128, 128, 127, 1] {
+            let mut frames = Frames::greeted(server.address());
+            let calls: Vec<_> = (0..count).map(|n| call(2 * n + 1, "hold", "[]")).collect();
             frames.send(&calls.concat());
+            all.push((frames, count));
         }
         eventually("1,024 calls under way", || begun.load(Ordering::SeqCst) == 1_024);
-        let mut other = Frames::greeted(server.address());
-        other.send(&call(1, "hold", "[]"));
-        let refused = other.news();
+        let (last, _) = &mut all[8];
+        last.send(&call(3, "hold", "[]"));
+        let refused = last.news();
         assert_eq!((refused.kind, code(&refused)), (kind::RESET, REFUSED_STREAM));
+        // One call at a time is left to everybody, be it of a procedure that nobody knows as quick.
+        let mut other = Frames::greeted(server.address());
+        for stream in [1, 3] {
+            other.send(&call(stream, "free", "[]"));
+            assert_eq!(other.answer(), (stream, "true".to_owned()));
+        }
         drop(closed);
-        for frames in &mut all {
-            (0..128).for_each(|_| drop(frames.answer()));
+        for (frames, count) in &mut all {
+            (0..*count).for_each(|_| drop(frames.answer()));
         }
         assert_eq!(begun.load(Ordering::SeqCst), 1_024);
     });

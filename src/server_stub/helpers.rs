@@ -63,8 +63,9 @@ impl<'scope, 'a: 'scope> Helpers<'scope, '_, 'a> {
         self.bell.heard.as_fd()
     }
 
-    /// Lets a helper run this call. It runs here if no thread can be started, and comes back if the
-    /// connection or the server has as many helpers as it may have.
+    /// Lets a helper run this call. It comes back if the connection or the server has as many helpers
+    /// as it may have. It runs here if no thread can be started, or if it is the connection's only
+    /// one: so no connection waits for what others do with their helpers.
     pub(super) fn run(&mut self, job: Job) -> Option<Job> {
         if self.running >= Http2Server::MOST_STREAMS as usize {
             return Some(job);
@@ -75,7 +76,14 @@ impl<'scope, 'a: 'scope> Helpers<'scope, '_, 'a> {
             self.running += 1;
             return None;
         };
-        let Some(counted) = Counted::new(&self.server.helpers) else { return Some(job) };
+        let Some(counted) = Counted::new(&self.server.helpers) else {
+            if self.running > 0 {
+                return Some(job);
+            }
+            self.running += 1;
+            self.run_here(job);
+            return None;
+        };
         self.running += 1;
         // The first call waits in a channel of its own, because a thread that cannot be started
         // would take it to its grave.
@@ -94,10 +102,14 @@ impl<'scope, 'a: 'scope> Helpers<'scope, '_, 'a> {
         });
         if let Err(error) = started {
             log::warn!("no thread for a slow call: {error}");
-            first.try_iter().for_each(|job| drop(self.done.0.send(answer(self.server, job))));
-            self.bell.ring();
+            first.try_iter().for_each(|job| self.run_here(job));
         }
         None
+    }
+
+    fn run_here(&self, job: Job) {
+        let _ = self.done.0.send(answer(self.server, job));
+        self.bell.ring();
     }
 
     /// A call that was answered since this was asked last.

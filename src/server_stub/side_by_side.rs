@@ -212,8 +212,16 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
         }
         match next {
             Some((_, then)) if woken == 0 => self.is_time_to(then),
+            // What comes without end and brings nothing does not stop the clock.
+            Some((end, then)) if end <= Instant::now() && self.is_next_end(end) => {
+                self.is_time_to(then)
+            }
             _ => Ok(()),
         }
+    }
+
+    fn is_next_end(&mut self, end: Instant) -> bool {
+        self.next_end().is_some_and(|(next, _)| next == end)
     }
 
     fn receive(&mut self, wait: bool) -> Result<()> {
