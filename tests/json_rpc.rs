@@ -41,6 +41,7 @@ fn procedures() -> Procedures {
             (1..depth).fold(Value::List(vec![]), |value, _| Value::List(vec![value]))
         })
         .on("largest", || u64::MAX)
+        .on("bits", |exact: f64| exact.to_bits())
         .on("text", |length: usize| "x".repeat(length))
         .on("numbers", || BTreeMap::from([(1, true)]))
         .on("fail", || -> Result<(), Fault> {
@@ -363,6 +364,24 @@ fn arguments_that_do_not_fit_are_refused() {
         assert_eq!(outcome(ask, "divide", "[1e20,2]"), Ok(json!(5e19)));
         assert_eq!(outcome(ask, "divide", "[10,5]"), Ok(json!(2.0)));
     });
+}
+
+#[test]
+fn a_number_with_a_fraction_arrives_to_the_last_bit() {
+    // Read by the quicker way that is nearly right, each of these becomes another number.
+    for exact in [0.9209610185998117_f64, 5.445618932859895, -8.124e-310] {
+        assert_eq!(
+            came(&format!(r#"{{"jsonrpc":"2.0","result":{exact:?},"id":1}}"#)),
+            Ok(vec![(Some(1), Ok(Value::Float(exact)))])
+        );
+        ask(move |ask| {
+            assert_eq!(outcome(ask, "bits", &format!("[{exact:?}]")), Ok(json!(exact.to_bits())));
+            let echoed = ask(&format!(
+                r#"{{"jsonrpc":"2.0","method":"echo","params":[{exact:?}],"id":1}}"#
+            ));
+            assert_eq!(echoed, format!(r#"{{"jsonrpc":"2.0","result":{exact:?},"id":1}}"#));
+        });
+    }
 }
 
 #[test]
