@@ -152,6 +152,31 @@ fn every_tag_is_written_and_read() {
     assert_eq!(there_and_back(&Hprose::default(), &keys), Ok(keys));
 }
 
+/// JavaScript's hprose has no long integers, and no other form for what is empty.
+#[test]
+fn a_value_is_taken_as_what_is_wanted() {
+    fn came<T: serde::de::DeserializeOwned>(value: &str) -> Result<T, String> {
+        unpacked(&Hprose::default(), format!("R{value}z").as_bytes())
+    }
+    assert_eq!(came::<i64>("d3000000000;"), Ok(3_000_000_000));
+    assert_eq!(came::<u64>("d9007199254740992;"), Ok(1 << 53));
+    assert_eq!(came::<i64>("d-9007199254740992;"), Ok(-1 << 53));
+    assert_eq!(came::<Vec<Option<i64>>>("a2{d1e10;n}"), Ok(vec![Some(10_000_000_000), None]));
+    assert_eq!(came::<f64>("d3000000000;"), Ok(3e9));
+    assert_eq!(came::<Value>("d3000000000;"), Ok(Value::Float(3e9)));
+    for wrong in ["d2.5;", "d9007199254740994;", "N", "I+"] {
+        assert!(came::<i64>(wrong).unwrap_err().contains("expected i64"), "{wrong}");
+    }
+    assert!(came::<u64>("d-3000000000;").unwrap_err().contains("expected u64"));
+    assert!(came::<i32>("d3000000000;").unwrap_err().contains("expected i32"));
+    assert_eq!(came::<Vec<u8>>("e"), Ok(vec![]));
+    assert_eq!(came::<serde_bytes::ByteBuf>("e"), Ok(vec![].into()));
+    assert_eq!(came::<String>("e"), Ok(String::new()));
+    assert_eq!(came::<Value>("e"), Ok(Value::from("")));
+    assert!(came::<Vec<u8>>("ux").is_err());
+    ask(|ask| assert_eq!(ask("Cs3\"add\"a2{d3000000000;1}z"), "Rl3000000001;z"));
+}
+
 #[test]
 fn dates_times_and_guids_are_written_and_read() {
     for (text, bytes) in [

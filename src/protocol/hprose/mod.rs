@@ -22,9 +22,9 @@
 //! |---|---|---|
 //! | `0` to `9` | these numbers | integer |
 //! | `i10;` `l-3000000000;` | an integer of 32 bits; of any size | integer |
-//! | `d2.5;` `N` `I+` `I-` | a number with a fraction; not one; infinite | `f32`, `f64` |
+//! | `d2.5;` `N` `I+` `I-` | a number with a fraction; not one; infinite | `f32`, `f64`; a whole one up to 2^53 is an integer where that is wanted |
 //! | `t` `f` `n` | true, false, nothing | `bool`, `None` and `()` |
-//! | `e` `ux` `s2"ab"` | a text of no letter, one, more | text |
+//! | `e` `ux` `s2"ab"` | a text of no letter, one, more | text; where bytes or a list are wanted, `e` is an empty one |
 //! | `b2".."` | bytes | bytes |
 //! | `D20121221T151435.123Z` | a date, a time (`T`) or both; without `Z` it is local | [`DateTime`](super::DateTime), or text |
 //! | `g{AFA7...}` | a GUID | [`Guid`](super::Guid), or text |

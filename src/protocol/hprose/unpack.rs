@@ -451,9 +451,24 @@ fn length_of_letter(first: u8) -> Result<usize> {
     }
 }
 
+/// The integer that JavaScript's hprose means, which writes every whole number beyond 32 bits as a
+/// double; up to 2^53 each has one of its own.
+fn whole(number: f64) -> Option<i128> {
+    (number.fract() == 0.0 && number.abs() <= 2_f64.powi(53)).then_some(number as i128)
+}
+
 impl<'a> Pull<'a> for Reader<'a> {
-    fn next(&mut self, _: Hint) -> Result<Event<'a>> {
-        self.event()
+    fn next(&mut self, hint: Hint) -> Result<Event<'a>> {
+        Ok(match (self.event()?, hint) {
+            (Event::Float(number), Hint::Int(_) | Hint::Unsigned(_)) => {
+                whole(number).map_or(Event::Float(number), Event::Int)
+            }
+            // What is empty may be a text or bytes.
+            (Event::Text(text), Hint::Bytes | Hint::List) if text.is_empty() => {
+                Event::Bytes((&[]).into())
+            }
+            (event, _) => event,
+        })
     }
 
     fn take_null(&mut self) -> Result<bool> {
