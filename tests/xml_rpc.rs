@@ -244,7 +244,10 @@ fn every_element_is_read() {
     for name in ["int", "i1", "i2", "i4", "i8"] {
         read(&format!("\n<{name}> -7 </{name}>\n"), Value::Int(-7));
     }
-    read("<i8>-9223372036854775808</i8>", Value::Int(i64::MIN));
+    for name in ["int", "i4", "i8"] {
+        let lowest = format!("<{name}>-9223372036854775808</{name}>");
+        read(&lowest, Value::Int(i64::MIN));
+    }
     read("<boolean>0</boolean>", Value::Bool(false));
     read("<double>-1.5e3</double>", Value::Float(-1500.0));
     read("<double>5</double>", Value::Float(5.0));
@@ -294,6 +297,38 @@ fn a_response_is_read_whoever_wrote_it() {
 }
 
 #[test]
+fn a_document_says_how_it_is_encoded() {
+    let read = |encoding: &str, text: &[u8]| {
+        let xml = result("@").replace("'1.0'", &format!("'1.0' encoding='{encoding}'"));
+        let (before, after) = xml.split_once('@').unwrap();
+        let bytes = [before.as_bytes(), text, after.as_bytes()].concat();
+        unpacked::<Value>(&XmlRpc::default(), &bytes)
+    };
+    for ascii in ["us-ascii", "US-ASCII", "ascii"] {
+        assert_eq!(read(ascii, b"a&#233;"), Ok(Value::from("a\u{e9}")));
+        assert_eq!(read(ascii, b"a\xe9").unwrap_err(), "a message cannot be read: no ASCII");
+    }
+    for latin1 in ["iso-8859-1", "ISO-8859-1", "latin1", "Latin1"] {
+        assert_eq!(read(latin1, b"a\xe9\xff"), Ok(Value::from("a\u{e9}\u{ff}")));
+    }
+    assert_eq!(read("UTF-8", "a\u{e9}".as_bytes()), Ok(Value::from("a\u{e9}")));
+    for other in ["utf-16", "windows-1252", ""] {
+        let error = read(other, b"a").unwrap_err();
+        assert!(error.contains(&format!("it is in {other:?}")), "{error}");
+    }
+    within("a call in Latin-1", || {
+        let mut talk = Talk::new();
+        let body = call("echo", &param("@")).replace("'1.0'", "'1.0' encoding='iso-8859-1'");
+        let (before, after) = body.split_once('@').unwrap();
+        let body = [before.as_bytes(), b"\xe9", after.as_bytes()].concat();
+        let head = "POST / HTTP/1.1\r\nhost: test\r\ncontent-type: text/xml\r\n";
+        let head = format!("{head}content-length: {}\r\n\r\n", body.len());
+        talk.raw.send(&[head.as_bytes(), &body].concat());
+        assert_eq!(talk.raw.response().body, result("<string>\u{e9}</string>"));
+    });
+}
+
+#[test]
 fn list_methods_lists_all() {
     within("a list", || {
         let server = Server::new(procedures()).protocol(XmlRpc::default());
@@ -329,7 +364,9 @@ fn what_is_no_xml_is_a_parse_error() {
         wrong(&whole.replace("&amp;", "&#x110000;"), "");
         wrong(&whole.replace("&amp;", "& "), "");
         wrong(&whole.replace("<string>", "<string a='1' a='2'>"), "");
-        wrong(&whole.replace("'1.0'?", "'1.0' encoding='latin1'?"), "not in UTF-8");
+        wrong(&whole.replace("'1.0'?", "'1.0' encoding='KOI8-R'?"), "it is in \"koi8-r\"");
+        let ascii = whole.replace("'1.0'?", "'1.0' encoding='us-ascii'?");
+        wrong(&ascii.replace("a&amp;b", "é"), "no ASCII");
     });
 }
 
@@ -404,8 +441,8 @@ fn arguments_that_do_not_fit_are_wrong_arguments() {
         wrong("add", &(int(1) + &param("<double>2.0</double>")), "argument 2 (b)");
         wrong("byte", &int(128), "128");
         for number in [
-            "<int>2147483648</int>",
-            "<i4>-2147483649</i4>",
+            "<int>9223372036854775808</int>",
+            "<i4>-9223372036854775809</i4>",
             "<i1>128</i1>",
             "<i2>-32769</i2>",
             "<i8>9223372036854775808</i8>",

@@ -10,6 +10,8 @@
 //! - Arguments come by position; there are no names for them, and no notifications: a client that
 //!   notifies does not look at the answer.
 //! - The line breaks are where Python's `xmlrpc.client` has them. A reader passes over them.
+//! - A document is in UTF-8, or as its declaration says in ASCII or Latin-1 (`us-ascii`, `ascii`,
+//!   `iso-8859-1`, `latin1`); another encoding is refused. What is written is in UTF-8.
 //! - A document type or an entity is refused: a document of one kilobyte that becomes gigabytes
 //!   is made of them.
 //!
@@ -18,7 +20,7 @@
 //! | Rust | XML-RPC |
 //! |---|---|
 //! | `bool` | `boolean` |
-//! | integer | `int` if 32 bits hold it, or else `i8`, which is an extension; a `u64` above `i64::MAX` is refused |
+//! | integer | `int` if 32 bits hold it, or else `i8`, which is an extension; a `u64` above `i64::MAX` is refused; an `int` that is read may have 64 bits, too |
 //! | `f32`, `f64` | `double`, without an exponent; what is not finite is refused |
 //! | text, enum's variant without content | `string`; control characters, which XML does not have, are refused |
 //! | bytes | `base64` |
@@ -132,7 +134,9 @@ impl Protocol for XmlRpc {
                 Fault::new(Fault::INTERNAL, format!("the result cannot be packed: {why}"))
             })
         };
-        let call = match read::call(message.bytes, self.max_depth) {
+        let text = read::text(message.bytes);
+        let text = text.as_deref().map_err(Fault::clone);
+        let call = match text.and_then(|text| read::call(text, self.max_depth)) {
             Ok(call) => call,
             Err(fault) => {
                 // A fault of a few words can always be packed.
@@ -168,7 +172,8 @@ impl Protocol for XmlRpc {
     ) -> Result<(), ProtocolError> {
         let id = message.head.map_or(0, |head| head.call);
         let broken = |fault: Fault| ProtocolError::Malformed(ValueError::Unfit(fault.message));
-        match read::response(message.bytes, self.max_depth).map_err(broken)? {
+        let text = read::text(message.bytes).map_err(broken)?;
+        match read::response(&text, self.max_depth).map_err(broken)? {
             Ok(result) => {
                 let mut result = Tape::new(result);
                 let result = Packed::Events(Puller::new(&mut result, self.max_depth));

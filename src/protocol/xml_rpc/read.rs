@@ -59,10 +59,42 @@ pub(super) struct Call<'a> {
     pub(super) arguments: Vec<Mark<'a>>,
 }
 
+/// The text that a document is, in the encoding that it names.
+///
 /// # Errors
-/// The bytes are no XML, or no call, or a value in it is none.
-pub(super) fn call(bytes: &[u8], max_depth: usize) -> Result<Call<'_>, Fault> {
-    let mut document = Document::new(bytes)?;
+/// It names another, or its bytes are not in it.
+pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
+    let wrong = |why: String| Fault::new(Fault::PARSE, why);
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    match &*encoding(bytes).map_or("utf-8".to_owned(), |name| name.to_ascii_lowercase()) {
+        "us-ascii" | "ascii" if !bytes.is_ascii() => Err(wrong("no ASCII".to_owned())),
+        "utf-8" | "us-ascii" | "ascii" => {
+            Ok(str::from_utf8(bytes).map_err(|error| wrong(format!("no UTF-8: {error}")))?.into())
+        }
+        // Each byte is the number of a character.
+        "iso-8859-1" | "latin1" => {
+            Ok(bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into())
+        }
+        other => Err(wrong(format!("no XML that is read here: it is in {other:?}"))),
+    }
+}
+
+/// The encoding that a document's declaration names.
+fn encoding(bytes: &[u8]) -> Option<String> {
+    if !bytes.starts_with(b"<?xml") {
+        return None;
+    }
+    let length = bytes.windows(2).position(|two| two == b"?>")? + 2;
+    match Reader::from_str(str::from_utf8(&bytes[..length]).ok()?).read_event() {
+        Ok(Xml::Decl(declaration)) => Some(declaration.encoding()?.ok()?.to_string()),
+        _ => None,
+    }
+}
+
+/// # Errors
+/// The text is no XML, or no call, or a value in it is none.
+pub(super) fn call(text: &str, max_depth: usize) -> Result<Call<'_>, Fault> {
+    let mut document = Document::new(text);
     document.open("methodCall")?;
     document.open("methodName")?;
     let procedure = document.text()?;
@@ -87,9 +119,9 @@ pub(super) fn call(bytes: &[u8], max_depth: usize) -> Result<Call<'_>, Fault> {
 /// The result, or the fault.
 ///
 /// # Errors
-/// The bytes are no XML, or no response, or a value in it is none.
+/// The text is no XML, or no response, or a value in it is none.
 pub(super) fn response(
-    bytes: &[u8],
+    text: &str,
     max_depth: usize,
 ) -> Result<Result<Vec<Mark<'_>>, Fault>, Fault> {
     #[derive(serde::Deserialize)]
@@ -99,7 +131,7 @@ pub(super) fn response(
         #[serde(rename = "faultString")]
         message: String,
     }
-    let mut document = Document::new(bytes)?;
+    let mut document = Document::new(text);
     document.open("methodResponse")?;
     let is_fault = match document.tag()? {
         Tag::Open("fault") => true,
@@ -159,13 +191,11 @@ struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn new(bytes: &'a [u8]) -> Result<Document<'a>, Fault> {
-        let text = str::from_utf8(bytes)
-            .map_err(|error| Fault::new(Fault::PARSE, format!("no UTF-8: {error}")))?;
-        let mut xml = Reader::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
+    fn new(text: &'a str) -> Document<'a> {
+        let mut xml = Reader::from_str(text);
         xml.config_mut().enable_all_checks(true);
         xml.config_mut().expand_empty_elements = true;
-        Ok(Document { xml, open: None, marks: Vec::new() })
+        Document { xml, open: None, marks: Vec::new() }
     }
 
     fn no_xml(&self, why: &str) -> Fault {
@@ -191,13 +221,7 @@ impl<'a> Document<'a> {
                 Xml::CData(piece) => piece.xml10_content(),
                 Xml::GeneralRef(reference) => self.referred(&reference)?,
                 Xml::Comment(_) | Xml::PI(_) => continue,
-                Xml::Decl(declaration) if is_first => {
-                    let encoding = declaration.encoding().and_then(Result::ok);
-                    if encoding.is_none_or(|name| name.eq_ignore_ascii_case("utf-8")) {
-                        continue;
-                    }
-                    return Err(self.no_xml("it is not in UTF-8"));
-                }
+                Xml::Decl(_) if is_first => continue,
                 Xml::DocType(_) => return Err(self.no_xml("a document type is refused")),
                 Xml::Decl(_) | Xml::Empty(_) => return Err(self.no_xml("a second beginning")),
             };
@@ -340,8 +364,8 @@ fn value_of<'a>(element: &'static str, text: Cow<'a, str>) -> Result<Event<'a>, 
         "boolean" if trimmed == "1" => Event::Bool(true),
         "i1" => Event::Int(trimmed.parse::<i8>().map_err(|_| wrong())?.into()),
         "i2" => Event::Int(trimmed.parse::<i16>().map_err(|_| wrong())?.into()),
-        "int" | "i4" => Event::Int(trimmed.parse::<i32>().map_err(|_| wrong())?.into()),
-        "i8" => Event::Int(trimmed.parse::<i64>().map_err(|_| wrong())?.into()),
+        // JavaScript's xmlrpc writes whole numbers beyond 32 bits as `int`, too.
+        "int" | "i4" | "i8" => Event::Int(trimmed.parse::<i64>().map_err(|_| wrong())?.into()),
         "double" => match trimmed.parse::<f64>() {
             Ok(number) if number.is_finite() => Event::Float(number),
             _ => return Err(wrong()),
