@@ -376,9 +376,8 @@ fn a_number_with_a_fraction_arrives_to_the_last_bit() {
         );
         ask(move |ask| {
             assert_eq!(outcome(ask, "bits", &format!("[{exact:?}]")), Ok(json!(exact.to_bits())));
-            let echoed = ask(&format!(
-                r#"{{"jsonrpc":"2.0","method":"echo","params":[{exact:?}],"id":1}}"#
-            ));
+            let echoed =
+                ask(&format!(r#"{{"jsonrpc":"2.0","method":"echo","params":[{exact:?}],"id":1}}"#));
             assert_eq!(echoed, format!(r#"{{"jsonrpc":"2.0","result":{exact:?},"id":1}}"#));
         });
     }
@@ -522,6 +521,14 @@ fn a_client_unpacks_responses() {
         ),
         (r#"{"jsonrpc":"2.0","error":{"code":7,"message":"no"},"id":null}"#, one(None, Err(fault))),
         (
+            r#"{"jsonrpc":"2.0","error":{"code":99999999999,"message":"no"},"id":1}"#,
+            one(Some(1), Err(Fault::new(i32::MAX, "no"))),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","error":{"code":-2147483649,"message":"no"},"id":1}"#,
+            one(Some(1), Err(Fault::new(i32::MIN, "no"))),
+        ),
+        (
             r#"[{"jsonrpc":"2.0","result":1,"id":2},{"jsonrpc":"2.0","result":2,"id":1}]"#,
             Ok(vec![(Some(2), Ok(Value::Int(1))), (Some(1), Ok(Value::Int(2)))]),
         ),
@@ -542,7 +549,8 @@ fn a_client_unpacks_responses() {
         r#"{"jsonrpc":"2.0","result":15,"id":-1}"#,
         r#"{"jsonrpc":"2.0","result":15,"result":16,"id":1}"#,
         r#"{"jsonrpc":"2.0","result":{"a":1,"a":2},"id":1}"#,
-        r#"{"jsonrpc":"2.0","error":{"code":99999999999,"message":"no"},"id":1}"#,
+        r#"{"jsonrpc":"2.0","error":{"code":"7","message":"no"},"id":1}"#,
+        r#"{"jsonrpc":"2.0","method":"news"}"#,
         r#"{"jsonrpc":"2.0","error":"no","id":1}"#,
         r#"{"jsonrpc":"2.0","result":15,"id":1}}"#,
         r#"[1]"#,
@@ -552,6 +560,44 @@ fn a_client_unpacks_responses() {
     let deep =
         format!(r#"{{"jsonrpc":"2.0","result":{}{},"id":1}}"#, "[".repeat(65), "]".repeat(65));
     assert!(matches!(came(&deep), Err(ProtocolError::Malformed(_))));
+}
+
+/// A server that says more than it was asked.
+#[test]
+fn a_client_passes_over_lines_for_nobody() {
+    within("lines for nobody", || {
+        let (channel, connection) = Channel::in_memory().unwrap();
+        let serving = thread::spawn(move || {
+            let mut came = Vec::new();
+            for id in 1..=3 {
+                came.clear();
+                while !came.ends_with(b"\n") {
+                    assert_ne!(connection.receive(&mut came).unwrap(), 0);
+                }
+                for line in [
+                    "",
+                    " \r",
+                    r#"{"jsonrpc":"2.0","method":"news","params":[1]}"#,
+                    r#"{"jsonrpc":"2.0","method":"ask","id":1}"#,
+                    r#"[{"jsonrpc":"2.0","method":"news"}]"#,
+                    r#"{"jsonrpc":"2.0","result":1,"id":7}"#,
+                    r#"{"jsonrpc":"2.0","result":1,"id":"1"}"#,
+                    r#"{"jsonrpc":"2.0","result":1,"id":null}"#,
+                    r#"{"jsonrpc":"2.0","result":1,"id":99999999999}"#,
+                    r#"{"jsonrpc":"2.0","error":{"code":7,"message":"no"},"id":"x"}"#,
+                    &answer,
+                ] {
+                    connection.send(format!("{line}\n").as_bytes()).unwrap();
+                }
+            }
+        });
+        let stub = ClientStub::new(&channel.protocol(JsonRpc::over_tcp())).unwrap();
+        assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15);
+        assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15);
+        let error = stub.call::<i64>("add", (10, 5)).unwrap_err();
+        assert!(matches!(&error, Error::Fault(it) if *it == Fault::new(7, "no")), "{error:?}");
+        serving.join().unwrap();
+    });
 }
 
 #[test]

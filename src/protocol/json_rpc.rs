@@ -9,6 +9,8 @@
 //!   answered; over HTTP the response is then empty.
 //! - An id may be a text, a number or null, and comes back exactly as it was written.
 //! - Several calls in a list are a batch, and their outcomes are a list too.
+//! - On lines, a client passes over what is no response to a call of its own: empty lines, calls
+//!   and notifications by the server, unknown ids.
 //! - An integer beyond 64 bits is refused where an integer is meant; where any value is, it is read
 //!   as a number with a fraction, as JavaScript does. Bytes are lists of numbers. There is no NaN.
 
@@ -163,7 +165,12 @@ impl JsonRpc {
         if !response.is_version_2() {
             return Err(malformed("a response without \"jsonrpc\": \"2.0\"".to_owned()));
         }
-        let id = response.id.and_then(|id| id.get().parse().ok());
+        // Over HTTP every response is to a call; on a connection there may be other news.
+        if self.lines && response.is_nobodys() {
+            log::debug!("a message came for which nobody waits");
+            return Ok(());
+        }
+        let id = response.number();
         // Who could not read the call does not know its id.
         let id = id.or(message.head.map(|head| head.call).filter(|call| *call != 0));
         if let Some(error) = response.error {
@@ -266,6 +273,7 @@ impl Protocol for JsonRpc {
             return self.deliver_result(result, id, deliver);
         }
         match text {
+            Ok(text) if self.lines && text.trim_ascii().is_empty() => Ok(()),
             Ok(text) if text.trim_start().starts_with('[') => {
                 let responses: Vec<Response<'_>> = serde_json::from_str(text).map_err(broken)?;
                 responses.into_iter().try_for_each(|it| self.deliver(it, message, deliver))

@@ -134,17 +134,35 @@ pub(super) struct Response<'a> {
     pub(super) error: Option<ErrorObject<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) id: Option<&'a RawValue>,
+    /// What only a call has: a server's own, or a notification.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) method: Option<&'a RawValue>,
 }
 
 impl Response<'_> {
     pub(super) fn is_version_2(&self) -> bool {
         is_version_2(self.jsonrpc)
     }
+
+    /// The id, if a call of this client can have it.
+    pub(super) fn number(&self) -> Option<u32> {
+        self.id?.get().parse().ok()
+    }
+
+    /// Whether no call waits for it: a call or a notification by the server, or a response with an
+    /// id that no call has. An error with the id null is everybody's.
+    pub(super) fn is_nobodys(&self) -> bool {
+        let is_call = self.method.is_some() && self.result.is_none() && self.error.is_none();
+        let is_null = self.id.is_some_and(|id| id.get() == "null");
+        let is_elsewhere = self.id.is_some() && self.number().is_none();
+        is_call || is_elsewhere && !(is_null && self.error.is_some())
+    }
 }
 
 #[derive(serde::Deserialize)]
 pub(super) struct ErrorObject<'a> {
-    code: i32,
+    /// An integer of any size.
+    code: f64,
     message: String,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
@@ -161,7 +179,8 @@ impl ErrorObject<'_> {
             }
             None => Value::Null,
         };
-        Ok(Fault { code: self.code, message: self.message, data })
+        // A code beyond 32 bits becomes the nearest that has them.
+        Ok(Fault { code: self.code as i32, message: self.message, data })
     }
 }
 
