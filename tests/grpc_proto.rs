@@ -249,6 +249,14 @@ fn of_a_oneof_the_last_member_counts() {
 }
 
 #[test]
+fn of_entries_with_one_key_the_last_counts() {
+    let entry = |key: &[u8], value| [b"\xaa\x01\x05\x0a\x01", key, b"\x10", &[value]].concat();
+    let entries = [entry(b"k", 3), entry(b"l", 4), entry(b"k", 5)].concat();
+    let expected = map([("k", Value::Int(5)), ("l", Value::Int(4))]);
+    assert_eq!(read(&declaring(ALL), &entries)["u"], expected);
+}
+
+#[test]
 fn arguments_have_places_as_well_as_names() {
     let grpc = declaring(
         "service S { rpc X(Pair) returns (Sum); }

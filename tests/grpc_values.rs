@@ -272,9 +272,16 @@ fn an_integer_becomes_any_type_that_it_fits() {
     assert_eq!(result::<String>(&grpc, b"\x0a\x01\xff").unwrap_err(), "a text is not UTF-8");
     assert!(result::<Color>(&grpc, b"\x08\x03").unwrap_err().contains("0 <= i < 3"));
     assert!(result::<Color>(&grpc, b"\x0a\0").unwrap_err().contains("one entry"));
-    let twice = b"\x0a\x04\x08\x01\x10\x02\x0a\x04\x08\x01\x10\x02";
-    let error = result::<HashMap<i8, i8>>(&grpc, twice).unwrap_err();
-    assert_eq!(error, "\"1\" is given twice");
+}
+
+#[test]
+fn of_entries_with_one_key_the_last_counts() {
+    let twice = b"\x0a\x04\x08\x01\x10\x02\x0a\x04\x08\x05\x10\x06\x0a\x04\x08\x01\x10\x03";
+    let expected = HashMap::from([(1, 3), (5, 6)]);
+    assert_eq!(result::<HashMap<i8, i8>>(&grpc(), twice).unwrap(), expected);
+    // A key that is not there is 0, or empty.
+    let zero = b"\x0a\x04\x08\0\x10\x02\x0a\x02\x10\x03";
+    assert_eq!(result::<HashMap<i8, i8>>(&grpc(), zero).unwrap(), HashMap::from([(0, 3)]));
 }
 
 #[test]

@@ -41,7 +41,8 @@
 //! With a file a client may give arguments by name; and a server gives them to the procedure by
 //! name if the file has all its names, and in the order of the fields' numbers otherwise. Into a
 //! [`Value`](crate::Value) a message is read as a map with its fields' names for keys, and an
-//! enum's value as its name. Of several members of a `oneof` the last counts.
+//! enum's value as its name. Of several members of a `oneof` the last counts, and so it is with a
+//! field that comes twice, and with a map's key.
 //!
 //! # What becomes of a fault
 //!

@@ -7,7 +7,9 @@
 
 mod value;
 
-use std::mem;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::{mem, vec};
 
 use super::proto::{Field, MessageType, Proto, Type};
 use super::wire::{Raw, take_field};
@@ -81,7 +83,6 @@ impl<'de> Run<'de> {
 }
 
 /// The container that is open.
-#[derive(Clone, Copy)]
 enum Level<'de> {
     /// None.
     Lone,
@@ -96,8 +97,8 @@ enum Level<'de> {
         /// What is left of numbers that came packed.
         packed: &'de [u8],
     },
-    /// A repeated field of messages, each with a key and a value.
-    Entries { run: Run<'de>, types: Option<&'de (Type, Type)> },
+    /// The keys and values of a map.
+    Entries(vec::IntoIter<(Key<'de>, Next<'de>)>),
 }
 
 #[derive(Clone, Copy)]
@@ -292,9 +293,29 @@ impl<'de> Reader<'de> {
         Event::List
     }
 
-    fn open_entries(&mut self, run: Run<'de>, types: Option<&'de (Type, Type)>) -> Event<'de> {
-        self.open(Level::Entries { run, types });
-        Event::Map
+    /// A map is a repeated field of messages, each with a key and a value. Of those with one key
+    /// the last counts.
+    fn open_entries(
+        &mut self,
+        mut run: Run<'de>,
+        types: Option<&'de (Type, Type)>,
+    ) -> Result<Event<'de>> {
+        let (mut entries, mut places) = (Vec::new(), HashMap::new());
+        while let Some(raw) = run.take()? {
+            let Raw::Bytes(entry) = raw else {
+                return Err(ValueError::Unfit("a map's entry is a message".to_owned()));
+            };
+            let (key, value) = value::entry(entry, types)?;
+            match places.entry(key.clone()) {
+                Entry::Occupied(place) => entries[*place.get()] = (key, value),
+                Entry::Vacant(place) => {
+                    place.insert(entries.len());
+                    entries.push((key, value));
+                }
+            }
+        }
+        self.open(Level::Entries(entries.into_iter()));
+        Ok(Event::Map)
     }
 
     fn open_message(
@@ -460,11 +481,7 @@ impl<'de> Pull<'de> for Reader<'de> {
                 Some(mut fields) => fields.take_last()?,
                 None => None,
             },
-            Level::Entries { run, types } => match run.take()? {
-                Some(Raw::Bytes(entry)) => Some(value::entry(entry, *types)?),
-                Some(_) => return Err(ValueError::Unfit("a map's entry is a message".to_owned())),
-                None => None,
-            },
+            Level::Entries(entries) => entries.next(),
             _ => return Ok(None),
         };
         match entry {

@@ -18,9 +18,9 @@ impl<'de> Reader<'de> {
     ) -> Result<Event<'de>> {
         match (of, hint) {
             (Some(Type::List(item)), _) => return Ok(self.open_items(run, Some(item))),
-            (Some(Type::Map(types)), _) => return Ok(self.open_entries(run, Some(types))),
+            (Some(Type::Map(types)), _) => return self.open_entries(run, Some(types)),
             (None, Hint::List) => return Ok(self.open_items(run, None)),
-            (None, Hint::Map) => return Ok(self.open_entries(run, None)),
+            (None, Hint::Map) => return self.open_entries(run, None),
             (None, Hint::Any) => {
                 let mut rest = run;
                 if rest.take()?.is_some() && rest.take()?.is_some() {
@@ -73,7 +73,7 @@ impl<'de> Reader<'de> {
                 self.open_message(bytes, None, hint)
             }
             (Hint::List, _) => Ok(self.open_items(run, None)),
-            (Hint::Map, _) => Ok(self.open_entries(run, None)),
+            (Hint::Map, _) => self.open_entries(run, None),
             (Hint::Text | Hint::Any, Ok(text)) => Ok(Event::Text(text.into())),
             (Hint::Text, Err(_)) => Err(ValueError::NotUtf8),
             _ => Ok(Event::Bytes(bytes.into())),
@@ -130,7 +130,7 @@ impl<'de> Reader<'de> {
         match (of, hint) {
             (_, Hint::Null) | (None | Some(Type::Message(_)), Hint::Any) => Ok(Event::Null),
             (Some(Type::List(item)), _) => Ok(self.open_items(nothing, Some(item))),
-            (Some(Type::Map(types)), _) => Ok(self.open_entries(nothing, Some(types))),
+            (Some(Type::Map(types)), _) => self.open_entries(nothing, Some(types)),
             (Some(Type::Message(index)), _) => {
                 self.open_message(&[], self.proto.message(*index), hint)
             }
