@@ -36,7 +36,8 @@
 //! that is not there is 0, empty, `false`, or `None`; no argument is ever missing. Without a file
 //! the Rust type says what the bytes are, which do not say it themselves: a `Value` takes text for
 //! bytes that are text, an integer for a varint, and bytes for a message or packed numbers. With a
-//! file an integer that does not fit what it declares is refused, both ways.
+//! file an integer that does not fit what it declares is not written; one that is read is cut to its
+//! 32 bits, as all parsers of Protocol Buffers do.
 //!
 //! With a file a client may give arguments by name; and a server gives them to the procedure by
 //! name if the file has all its names, and in the order of the fields' numbers otherwise. Into a

@@ -42,7 +42,7 @@ impl<'de> Reader<'de> {
         hint: Hint,
     ) -> Result<Event<'de>> {
         match of {
-            Some(Type::Enum(index)) => self.enum_value(int(raw, &Type::Int64)?, *index, hint),
+            Some(Type::Enum(index)) => self.enum_value(int(raw, &Type::Int32)?, *index, hint),
             Some(Type::Message(index)) => match raw {
                 Raw::Bytes(bytes) => self.open_message(bytes, self.proto.message(*index), hint),
                 _ => Err(unlike(&Type::Message(*index))),
@@ -81,7 +81,7 @@ impl<'de> Reader<'de> {
     }
 
     fn enum_value(&self, value: i64, index: usize, hint: Hint) -> Result<Event<'de>> {
-        let number = i32::try_from(value).map_err(|_| too_big(value.into(), "an enum"))?;
+        let number = value as i32;
         let name = self.proto.value_name(index, number);
         Ok(match (hint, name, u32::try_from(number)) {
             (Hint::Enum(_) | Hint::Any | Hint::Text, Some(name), _) => Event::Text(name.into()),
@@ -210,26 +210,20 @@ fn scalar<'de>(raw: Raw<'de>, of: &Type) -> Result<Event<'de>> {
     })
 }
 
-/// An integer of a type whose values an `i64` holds.
+/// An integer of a type whose values an `i64` holds. What does not fit is cut off: who wrote it
+/// may have another type in his file.
 fn int(raw: Raw<'_>, of: &Type) -> Result<i64> {
-    let value = match (of, raw) {
-        (Type::Int32 | Type::Int64 | Type::Uint32, Raw::Varint(value)) => value.cast_signed(),
-        (Type::Sint32 | Type::Sint64, Raw::Varint(value)) => unzigzag(value),
+    Ok(match (of, raw) {
+        (Type::Int32, Raw::Varint(value)) => (value as i32).into(),
+        (Type::Uint32, Raw::Varint(value)) => (value as u32).into(),
+        (Type::Sint32, Raw::Varint(value)) => unzigzag((value as u32).into()),
+        (Type::Int64, Raw::Varint(value)) => value.cast_signed(),
+        (Type::Sint64, Raw::Varint(value)) => unzigzag(value),
         (Type::Sfixed64, Raw::Fixed64(value)) => value.cast_signed(),
         (Type::Fixed32, Raw::Fixed32(value)) => value.into(),
         (Type::Sfixed32, Raw::Fixed32(value)) => value.cast_signed().into(),
         _ => return Err(unlike(of)),
-    };
-    let fits = match of {
-        Type::Int32 | Type::Sint32 => i32::try_from(value).is_ok(),
-        Type::Uint32 => u32::try_from(value).is_ok(),
-        _ => true,
-    };
-    if fits { Ok(value) } else { Err(too_big(value.into(), of.name())) }
-}
-
-fn too_big(value: i128, name: &str) -> ValueError {
-    ValueError::Unfit(format!("{value} does not fit into {name}"))
+    })
 }
 
 fn unlike(of: &Type) -> ValueError {
