@@ -300,6 +300,34 @@ fn what_is_packed_is_told_from_what_is_not_by_the_type() {
     assert_eq!(error, "the bytes end inside a value");
 }
 
+#[test]
+fn packed_numbers_may_be_none() {
+    let grpc = grpc();
+    assert!(result::<Vec<i64>>(&grpc, b"\x0a\0").unwrap().is_empty());
+    assert!(result::<Vec<Option<f32>>>(&grpc, b"\x0a\0\x0a\0").unwrap().is_empty());
+    assert_eq!(result::<Vec<bool>>(&grpc, b"\x0a\0\x0a\x02\x01\0\x0a\0").unwrap(), [true, false]);
+    assert_eq!(result::<Vec<i64>>(&grpc, b"\x0a\0\x08\x07").unwrap(), [7]);
+    // What comes behind the list is read all the same.
+    let (none, seven) = result::<(Vec<u8>, i64)>(&grpc, b"\x0a\0\x10\x07").unwrap();
+    assert_eq!((none, seven), (vec![], 7));
+    let lists = result::<Vec<Vec<i64>>>(&grpc, b"\x0a\x02\x0a\0\x0a\x03\x0a\x01\x05").unwrap();
+    assert_eq!(lists, [vec![], vec![5]]);
+    assert!(result::<Vec<Shape>>(&grpc, b"\x0a\0").unwrap_err().contains("one entry"));
+    assert!(result::<(i64, i64)>(&grpc, b"\x0a\0").is_err());
+    // A type that takes no empty list says so itself.
+    #[derive(Deserialize, Debug)]
+    #[serde(try_from = "Vec<i64>")]
+    struct AtLeastOne;
+    impl TryFrom<Vec<i64>> for AtLeastOne {
+        type Error = &'static str;
+
+        fn try_from(numbers: Vec<i64>) -> Result<AtLeastOne, &'static str> {
+            numbers.first().map(|_| AtLeastOne).ok_or("too few")
+        }
+    }
+    assert_eq!(result::<Vec<AtLeastOne>>(&grpc, b"\x0a\x02\x0a\0").unwrap_err(), "too few");
+}
+
 fn shapes() -> impl Strategy<Value = Shape> {
     prop_oneof![
         any::<i32>().prop_map(|x| Shape::Circle(f64::from(x) / 7.0)),

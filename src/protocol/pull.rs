@@ -27,6 +27,12 @@ pub(crate) trait Pull<'de> {
     /// Whether the list that was opened last has another item. If not, it is closed.
     fn item(&mut self) -> Result<bool>;
 
+    /// Whether an item was just announced that is none, which only its type could tell: it was
+    /// refused, and the list is closed. This is said once.
+    fn was_no_item(&mut self) -> bool {
+        false
+    }
+
     /// Takes the next key of the map that was opened last. If there is none, the map is closed.
     fn key(&mut self) -> Result<Option<Key<'de>>>;
 
@@ -281,7 +287,12 @@ impl<'de> de::SeqAccess<'de> for Contents<'_, '_, 'de> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         self.ended = self.ended || !self.puller.wire.item()?;
-        if self.ended { Ok(None) } else { seed.deserialize(&mut *self.puller).map(Some) }
+        if self.ended {
+            return Ok(None);
+        }
+        let item = seed.deserialize(&mut *self.puller);
+        self.ended = item.is_err() && self.puller.wire.was_no_item();
+        if self.ended { Ok(None) } else { item.map(Some) }
     }
 }
 

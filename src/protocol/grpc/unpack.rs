@@ -43,6 +43,8 @@ enum Next<'de> {
     Maybe(&'de [u8]),
     /// The next of the numbers that came packed.
     Packed(Option<&'de Type>),
+    /// Nothing: the numbers that came packed were none, and the list is closed.
+    NoItem,
     /// A field that is not there, and stands for a value of its type.
     Absent(Option<&'de Type>),
     /// A field that is not there, which is told from one with the default value.
@@ -430,6 +432,7 @@ impl<'de> Pull<'de> for Reader<'de> {
             Next::One(raw, of) => self.value(raw, of, hint),
             Next::Maybe(bytes) => self.item_of(bytes, hint),
             Next::Packed(of) => self.packed(of, hint),
+            Next::NoItem => Err(ValueError::Truncated),
             Next::Missing(_) if hint == Hint::Any => Ok(Event::Null),
             Next::Absent(of) | Next::Missing(of) => self.default(of, hint),
         }
@@ -472,6 +475,14 @@ impl<'de> Pull<'de> for Reader<'de> {
         }
         self.close();
         Ok(false)
+    }
+
+    fn was_no_item(&mut self) -> bool {
+        let was_none = matches!(self.next, Next::NoItem);
+        if was_none {
+            self.next = Next::Absent(None);
+        }
+        was_none
     }
 
     fn key(&mut self) -> Result<Option<Key<'de>>> {

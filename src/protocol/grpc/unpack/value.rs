@@ -91,16 +91,28 @@ impl<'de> Reader<'de> {
     }
 
     /// An item of an undeclared list, whose numbers may come packed.
-    pub(super) fn item_of(&mut self, bytes: &'de [u8], hint: Hint) -> Result<Event<'de>> {
+    pub(super) fn item_of(&mut self, mut bytes: &'de [u8], hint: Hint) -> Result<Event<'de>> {
         let is_packed = match hint {
             Hint::Bool | Hint::Int(_) | Hint::Unsigned(_) | Hint::Single | Hint::Float => true,
             // A message's first byte is a tag. A number is one too only if it is above 7, and then
-            // it would have to be followed by just as many bytes as it says.
-            Hint::Enum(variants) => !is_variant(bytes, variants.len()),
+            // it would have to be followed by just as many bytes as it says. No bytes are more
+            // often a message of which no member is set than a list of no numbers.
+            Hint::Enum(variants) => !bytes.is_empty() && !is_variant(bytes, variants.len()),
             _ => false,
         };
         match &mut self.level {
-            Level::Items { packed, .. } if is_packed => {
+            Level::Items { run, packed, .. } if is_packed => {
+                while bytes.is_empty() {
+                    match run.take()? {
+                        Some(Raw::Bytes(more)) => bytes = more,
+                        Some(raw) => return self.value(raw, None, hint),
+                        None => {
+                            self.close();
+                            self.next = Next::NoItem;
+                            return Err(ValueError::Truncated);
+                        }
+                    }
+                }
                 *packed = bytes;
                 self.packed(None, hint)
             }
