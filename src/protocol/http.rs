@@ -52,7 +52,8 @@ pub enum Version {
     /// - A server answers a message with status 200, the protocol's media type, the answer's bytes
     ///   and its trailers. An answer without bytes is one block of headers, in which the trailers
     ///   stand ("trailers only").
-    /// - A body over the limit reaches [`answer`](super::Protocol::answer) cut off behind
+    /// - A body whose `content-length` is over the limit is refused with status 413. One that does
+    ///   not say how long it is reaches [`answer`](super::Protocol::answer) cut off behind
     ///   `max_message + 1` bytes, so that the protocol can refuse it in its own words.
     /// - A client hands every whole answer to [`unpack`](super::Protocol::unpack), with or without
     ///   a body, and the protocol judges its status; only where that is 200 the media type must be
