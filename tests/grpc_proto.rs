@@ -269,6 +269,34 @@ fn of_entries_with_one_key_the_last_counts() {
     assert_eq!(read(&declaring(ALL), &entries)["u"], expected);
 }
 
+/// Other parsers merge the two; to take the last would lose what is in the first.
+#[test]
+fn a_message_that_comes_twice_is_refused() {
+    let grpc = declaring(ALL);
+    let twice = b"\x82\x01\x02\x08\x01\x82\x01\x02\x10\x02";
+    let in_an_entry = b"\xb2\x01\x0a\x08\x01\x12\x02\x08\x01\x12\x02\x10\x02";
+    for message in [&twice[..], in_an_entry] {
+        let error = result::<Value>(&grpc, message).unwrap_err();
+        assert!(error.contains("a message comes twice"), "{error}");
+    }
+    #[derive(Deserialize, Debug, PartialEq)]
+    enum Either {
+        #[serde(rename = "point")]
+        Point { x: i32, y: i32 },
+        #[serde(rename = "number")]
+        Number(i32),
+    }
+    let either = declaring(
+        "service S { rpc X(E) returns (E); } message P { int32 x = 1; int32 y = 2; }
+         message E { oneof e { P point = 3; int32 number = 4; } }",
+    );
+    let once = result::<Either>(&either, b"\x20\x07\x1a\x02\x08\x01");
+    assert_eq!(once.unwrap(), Either::Point { x: 1, y: 0 });
+    assert_eq!(result::<Either>(&either, b"\x20\x07\x20\x08").unwrap(), Either::Number(8));
+    let error = result::<Either>(&either, b"\x1a\x02\x08\x01\x1a\x02\x10\x02").unwrap_err();
+    assert!(error.contains("a message comes twice"), "{error}");
+}
+
 #[test]
 fn arguments_have_places_as_well_as_names() {
     let grpc = declaring(

@@ -37,7 +37,7 @@ enum Next<'de> {
     Result(&'de [u8], Option<&'de MessageType>),
     /// A field that is there.
     Field(Run<'de>, Option<&'de Type>),
-    /// One value: an item of a list, or the last that came of a field.
+    /// One value: an item of a list.
     One(Raw<'de>, Option<&'de Type>),
     /// An item of a list, or several that are packed: that depends on what is wanted.
     Maybe(&'de [u8]),
@@ -72,6 +72,11 @@ impl<'de> Run<'de> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the field comes more than once.
+    fn is_several(mut self) -> Result<bool> {
+        Ok(self.take()?.is_some() && self.take()?.is_some())
     }
 
     /// Of values that come more than once the last counts.
@@ -225,7 +230,7 @@ impl<'de> Fields<'de> {
     /// The field that comes last.
     fn take_last(&mut self) -> Result<Option<(Key<'de>, Next<'de>)>> {
         let (mut rest, mut last) = (self.message, None);
-        while let Some((number, raw)) = take_field(&mut rest)? {
+        while let Some((number, _)) = take_field(&mut rest)? {
             let field = self.of.and_then(|of| of.fields.iter().find(|it| it.number == number));
             let run = Run { rest: self.message, number, sorted: false };
             last = match (self.of, field) {
@@ -234,7 +239,7 @@ impl<'de> Fields<'de> {
                 }
                 (_, Some(field)) => {
                     let name = Key::Text((&*field.name).into());
-                    Some((name, Next::One(raw, Some(&field.of))))
+                    Some((name, Next::Field(run, Some(&field.of))))
                 }
                 _ => last,
             };

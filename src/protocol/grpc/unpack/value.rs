@@ -21,11 +21,12 @@ impl<'de> Reader<'de> {
             (Some(Type::Map(types)), _) => return self.open_entries(run, Some(types)),
             (None, Hint::List) => return Ok(self.open_items(run, None)),
             (None, Hint::Map) => return self.open_entries(run, None),
-            (None, Hint::Any) => {
-                let mut rest = run;
-                if rest.take()?.is_some() && rest.take()?.is_some() {
-                    return Ok(self.open_items(run, None));
-                }
+            (None, Hint::Any) if run.is_several()? => return Ok(self.open_items(run, None)),
+            (Some(Type::Message(_)), _) | (None, Hint::Struct(_) | Hint::Tuple(_))
+                if run.is_several()? =>
+            {
+                let why = "a message comes twice where one is wanted: they are not merged here";
+                return Err(ValueError::Unfit(why.to_owned()));
             }
             _ => {}
         }
