@@ -263,3 +263,171 @@ fn a_struct_that_cannot_be_written_is_refused_each_time() {
         );
     }
 }
+
+/// Types whose names are also those of something else in a `.proto` file.
+mod clashes {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    pub(super) struct AddRequest {
+        pub(super) a: i64,
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code)]
+    pub(super) struct StringAndInt64 {
+        a: bool,
+    }
+
+    #[derive(Deserialize)]
+    pub(super) enum Kind {
+        Point,
+        Line,
+    }
+
+    #[derive(Deserialize)]
+    pub(super) enum Itself {
+        Itself,
+        Other,
+    }
+
+    #[derive(Deserialize)]
+    pub(super) enum Shout {
+        Red,
+        #[serde(rename = "RED")]
+        Loud,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub(super) enum Word {
+        Option,
+        Other,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub(super) enum Kebab {
+        OneTwo,
+        Three,
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code)]
+    pub(super) enum Spaced {
+        #[serde(rename = "a b")]
+        A(i64),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    #[expect(dead_code)]
+    pub(super) enum Member {
+        Variant(i64),
+        Other(bool),
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code)]
+    pub(super) struct Fields {
+        a_b: i64,
+        #[serde(rename = "aB")]
+        other: i64,
+    }
+
+    /// What it holds can be written, but for holding it.
+    #[derive(Deserialize)]
+    #[expect(dead_code)]
+    pub(super) struct Outer {
+        inner: Inner,
+        large: i128,
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code)]
+    pub(super) struct Inner {
+        outer: Option<Box<Outer>>,
+    }
+}
+
+/// The file of these procedures, which is one.
+#[track_caller]
+fn proto(procedures: &Procedures, service: &str) -> String {
+    let file = idl::proto(procedures, service);
+    if let Err(why) = Proto::parse(&file) {
+        panic!("{why}\n{file}");
+    }
+    file
+}
+
+#[test]
+fn generated_names_in_a_proto_file_give_way() {
+    let has = |file: &str, line: &str| assert!(file.contains(line), "{line}: {file}");
+    let procedures = Procedures::new()
+        .on("add", |a: i64, b: i64| a + b)
+        .on_named("increase", &["by"], |by: clashes::AddRequest| by.a)
+        .on("named", || (String::new(), 1_i64))
+        .on("unnamed", |_: clashes::StringAndInt64| ());
+    let file = proto(&procedures, "Calculator");
+    has(&file, "rpc Add (AddRequest2) returns (AddReply);");
+    has(&file, "message AddRequest2 {\n    int64 argument1 = 1;\n    int64 argument2 = 2;\n}");
+    has(&file, "message IncreaseRequest {\n    AddRequest by = 1;\n}");
+    has(&file, "rpc Named (NamedRequest) returns (StringAndInt642);");
+    let file = proto(&procedures, "IncreaseReply");
+    has(&file, "rpc Increase (IncreaseRequest) returns (IncreaseReply2);");
+
+    // The procedure's and its result's name are one.
+    let procedures = Procedures::new().on("point", |point: Point| point);
+    has(&proto(&procedures, "S"), "rpc Point (PointRequest) returns (.Point);");
+
+    let file = proto(&Procedures::new().on("member", |_: clashes::Member| ()), "S");
+    has(&file, "oneof variant_ {\n        int64 variant = 1;\n        bool other = 2;");
+}
+
+#[test]
+fn procedures_with_nearly_one_name_are_called_by_theirs() {
+    let procedures = Procedures::new()
+        .on("add", |a: i64| a + 1)
+        .on("Add", |a: i64| a + 2)
+        .on("say_hi", || 3)
+        .on("sayHi", || 4);
+    let file = proto(&procedures, "S");
+    let server = Server::new(procedures).protocol(Grpc::service("S"));
+    let server = ServerThread::run(server, ThreadPerConnection::default());
+    let described = Grpc::with_proto(Proto::parse(&file).unwrap());
+    let stub =
+        ClientStub::new(&Channel::new(server.address()).call_timeout(PATIENCE).protocol(described))
+            .unwrap();
+    assert_eq!(stub.call::<i64>("add", (0,)).unwrap(), 1);
+    assert_eq!(stub.call::<i64>("Add", (0,)).unwrap(), 2);
+    assert_eq!(stub.call::<i64>("say_hi", ()).unwrap(), 3);
+    assert_eq!(stub.call::<i64>("sayHi", ()).unwrap(), 4);
+}
+
+#[test]
+fn what_a_proto_file_cannot_name_is_left_out() {
+    let new = Procedures::new;
+    let taken = "is the name of something else, too";
+    let twice = "may be one name";
+    for (procedures, out, why) in [
+        (new().on("a", |_: clashes::Kind| ()).on("b", |_: Point| ()), "b", taken),
+        (new().on("a", |_: Point| ()).on("b", |_: clashes::Kind| ()), "b", taken),
+        (new().on("a", |_: clashes::Itself| ()), "a", taken),
+        (new().on("a", |_: clashes::Shout| ()), "a", twice),
+        (new().on("a", |_: clashes::Word| ()), "a", "\"option\" cannot be a name there"),
+        (new().on("a", |_: clashes::Kebab| ()), "a", "\"one-two\" cannot be a name there"),
+        (new().on("a", |_: clashes::Spaced| ()), "a", "\"a b\" cannot be a name there"),
+        (new().on("a", |_: clashes::Fields| ()), "a", twice),
+        (new().on_named("a", &["a_b", "aB"], |_: i64, _: i64| ()), "a", twice),
+        (new().on_named("a", &["a", "a"], |_: i64, _: i64| ()), "a", twice),
+        (new().on("a", |_: clashes::Outer| ()), "a", "no such large integers"),
+        (new().on("a", |_: clashes::Outer| ()).on("b", |_: clashes::Inner| ()), "b", "large"),
+        (new().on("a\n}", || 1), "a\\n}", "cannot be a name there"),
+    ] {
+        let file = proto(&procedures, "S");
+        let line = format!("    // {out} is left out: ");
+        let found = file.lines().find_map(|it| it.strip_prefix(&line));
+        assert!(found.is_some_and(|it| it.contains(why)), "{why}: {file}");
+    }
+    proto(&new().on("a", |_: Point| ()), "Point");
+}

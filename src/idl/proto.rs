@@ -1,6 +1,6 @@
 //! A Protocol Buffers file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::types::{Definition, Type, Types};
@@ -11,52 +11,114 @@ use crate::procedure::Procedures;
 /// result that is a struct or a tuple is the answer's message, any other is that message's field 1.
 pub fn proto(procedures: &Procedures, service: &str) -> String {
     let (methods, types) = methods(procedures);
-    let mut file = File { types: &types, declared: String::new(), names: BTreeSet::new() };
+    // A method's name begins with a capital, by custom. Where that leaves two procedures to choose
+    // from, each is called by its own name.
+    let called = |name: &str| match procedures.names().filter(|it| alike(it) == alike(name)).count()
+    {
+        1 => capital(name),
+        _ => name.to_owned(),
+    };
+    let mut file = File {
+        types: &types,
+        methods: procedures.names().map(called).collect(),
+        declared: String::new(),
+        names: BTreeSet::from([service.to_owned()]),
+        defined: BTreeSet::new(),
+        tuples: BTreeMap::new(),
+    };
     let mut calls = String::new();
     for method in methods {
+        // Of a procedure that is left out nothing stays, or it might name what is not there.
+        let mut with = file.clone();
         let call = method.and_then(|method| {
-            file.call(&method).map_err(|why| Omitted { name: method.name, why })
+            let call = with.call(&called(method.name), &method);
+            call.map_err(|why| Omitted { name: method.name, why })
         });
         let _ = match call {
-            Ok(call) => writeln!(calls, "    {call}"),
-            Err(Omitted { name, why }) => writeln!(calls, "    // {name} is left out: {why}."),
+            Ok(call) => {
+                file = with;
+                writeln!(calls, "    {call}")
+            }
+            Err(Omitted { name, why }) => {
+                writeln!(calls, "    // {} is left out: {why}.", name.escape_debug())
+            }
         };
     }
     let messages = file.declared;
     format!("syntax = \"proto3\";\n\nservice {service} {{\n{calls}}}\n{messages}")
 }
 
+#[derive(Clone)]
 struct File<'t> {
     types: &'t Types,
+    /// The names of the methods, which are looked up before those of the file.
+    methods: BTreeSet<String>,
     declared: String,
+    /// Every name that something in the file has.
     names: BTreeSet<String>,
+    /// Those of structs and enums that are declared, or are being declared.
+    defined: BTreeSet<String>,
+    /// For a tuple's fields, as they are written, the name of its message.
+    tuples: BTreeMap<Vec<(String, String)>, String>,
 }
 
 type Written = Result<String, String>;
 
 impl File<'_> {
-    fn call(&mut self, method: &Method<'_>) -> Written {
-        let name = capital(identifier(method.name)?);
-        let (request, reply) = (format!("{name}Request"), format!("{name}Reply"));
+    fn call(&mut self, name: &str, method: &Method<'_>) -> Written {
+        identifier(name)?;
         let arguments = self.fields(&method.arguments)?;
-        let (answer, fields) = match &method.result {
+        let answer = match &method.result {
             Type::Named(name)
                 if matches!(self.types.definition(name), Some(Definition::Struct(_))) =>
             {
-                (self.named(name)?, None)
+                Some(self.named(name)?)
             }
-            Type::Tuple(items) => (self.tuple(items)?, None),
-            Type::Unit => (reply, Some(Vec::new())),
-            result => {
-                let fields = self.fields(&[("result".to_owned(), result.clone())])?;
-                (reply, Some(fields))
-            }
+            Type::Tuple(items) => Some(self.tuple(items)?),
+            _ => None,
         };
-        self.message(&request, &arguments);
-        if let Some(fields) = fields {
-            self.message(&answer, &fields);
-        }
+        let result = match &method.result {
+            _ if answer.is_some() => Vec::new(),
+            Type::Unit => Vec::new(),
+            result => self.fields(&[("result".to_owned(), result.clone())])?,
+        };
+        let request = self.generated(format!("{}Request", capital(name)), &arguments);
+        let answer =
+            answer.unwrap_or_else(|| self.generated(format!("{}Reply", capital(name)), &result));
+        let [request, answer] = [request, answer].map(|message| self.from_a_method(message));
         Ok(format!("rpc {name} ({request}) returns ({answer});"))
+    }
+
+    /// How a method names a message: with a dot in front if a method has that name, too.
+    fn from_a_method(&self, message: String) -> String {
+        if self.methods.contains(&message) { format!(".{message}") } else { message }
+    }
+
+    /// Declares a message that has no name of its own: it has this one if nothing else has it.
+    fn generated(&mut self, name: String, fields: &[(String, String)]) -> String {
+        let is_own = |name: &str| {
+            self.types.definitions().any(|(own, definition)| match definition {
+                _ if own == name => true,
+                Definition::Enum(variants) => variants.iter().any(|(value, _)| value == name),
+                Definition::Struct(_) => false,
+            })
+        };
+        let (mut free, mut number) = (name.clone(), 2);
+        while self.names.contains(&free) || is_own(&free) {
+            free = format!("{name}{number}");
+            number += 1;
+        }
+        self.names.insert(free.clone());
+        self.message(&free, fields);
+        free
+    }
+
+    /// Takes a name that must be just that.
+    fn take(&mut self, name: &str) -> Result<(), String> {
+        match self.names.insert(identifier(name)?.to_owned()) {
+            true => Ok(()),
+            false => Err(format!("{name} is the name of something else, too")),
+        }
     }
 
     /// A field's type, with what stands before it.
@@ -102,52 +164,63 @@ impl File<'_> {
     /// A tuple is a message, and needs a name.
     fn tuple(&mut self, items: &[Type]) -> Written {
         let written = self.fields(&fields_of_tuple(items))?;
-        let name = name_of_tuple(&written);
-        if self.names.insert(name.clone()) {
-            self.message(&name, &written);
+        if let Some(known) = self.tuples.get(&written) {
+            return Ok(known.clone());
         }
+        let name = self.generated(name_of_tuple(&written), &written);
+        self.tuples.insert(written, name.clone());
         Ok(name)
     }
 
     fn named(&mut self, name: &str) -> Written {
-        if !self.names.insert(identifier(name)?.to_owned()) {
-            return Ok(name.to_owned());
-        }
-        let declared = match self.types.definition(name) {
-            Some(Definition::Struct(fields)) => {
-                let fields = self.fields(fields);
-                fields.map(|fields| self.message(name, &fields))
+        if !self.defined.contains(name) {
+            self.take(name)?;
+            self.defined.insert(name.to_owned());
+            match self.types.definition(name) {
+                Some(Definition::Struct(fields)) => {
+                    let fields = self.fields(fields)?;
+                    self.message(name, &fields);
+                }
+                Some(Definition::Enum(variants)) => self.enumeration(name, variants)?,
+                None => return Err(format!("what {name} is made of is not known")),
             }
-            Some(Definition::Enum(variants)) => self.enumeration(name, variants),
-            None => Err(format!("what {name} is made of is not known")),
-        };
-        if declared.is_err() {
-            self.names.remove(name);
         }
-        declared.map(|()| name.to_owned())
+        Ok(name.to_owned())
     }
 
     fn enumeration(&mut self, name: &str, variants: &[(String, Type)]) -> Result<(), String> {
         let empty = variants.iter().filter(|(_, content)| *content == Type::Unit).count();
+        let names = variants.iter().map(|(variant, _)| variant.as_str());
         if empty == variants.len() {
-            // The names of all enums' values are in one space.
-            if let Some((value, _)) = variants.iter().find(|(value, _)| self.names.contains(value))
-            {
-                return Err(format!("{value} is the name of something else, too"));
+            // Other languages leave out the enum's name in front of a value's.
+            let bare = |value: &str| match alike(value).strip_prefix(&alike(name)) {
+                None | Some("") => alike(value),
+                Some(bare) => bare.to_owned(),
+            };
+            distinct(names.clone().map(|value| (bare(value), value)))?;
+            let mut values = String::new();
+            for (number, value) in names.enumerate() {
+                // The names of all enums' values are in one space.
+                self.take(value)?;
+                if matches!(value, "option" | "reserved") {
+                    return Err(format!("{value:?} cannot be a name there"));
+                }
+                let _ = writeln!(values, "    {value} = {number};");
             }
-            self.names.extend(variants.iter().map(|(value, _)| value.clone()));
-            let values = variants.iter().enumerate();
-            let values = values.map(|(number, (value, _))| format!("    {value} = {number};\n"));
-            let values: String = values.collect();
             let _ = writeln!(self.declared, "\nenum {name} {{\n{values}}}");
             Ok(())
         } else if empty == 0 {
+            distinct(names.clone().map(|member| (alike(member), member)))?;
             let mut members = String::new();
             for (at, (member, of)) in variants.iter().enumerate() {
                 let of = self.written(of)?;
-                let _ = writeln!(members, "        {of} {member} = {};", at + 1);
+                let _ = writeln!(members, "        {of} {} = {};", identifier(member)?, at + 1);
             }
-            let oneof = format!("    oneof variant {{\n{members}    }}\n");
+            let mut oneof = "variant".to_owned();
+            while names.clone().any(|member| member == oneof) {
+                oneof.push('_');
+            }
+            let oneof = format!("    oneof {oneof} {{\n{members}    }}\n");
             let _ = writeln!(self.declared, "\nmessage {name} {{\n{oneof}}}");
             Ok(())
         } else {
@@ -157,6 +230,7 @@ impl File<'_> {
 
     /// For each field its type and its name.
     fn fields(&mut self, fields: &[(String, Type)]) -> Result<Vec<(String, String)>, String> {
+        distinct(fields.iter().map(|(name, _)| (alike(name), name.as_str())))?;
         fields
             .iter()
             .map(|(name, of)| Ok((self.field(of)?, identifier(name)?.to_owned())))
@@ -173,4 +247,20 @@ impl File<'_> {
             fields => writeln!(self.declared, "\nmessage {name} {{\n{fields}}}"),
         };
     }
+}
+
+/// What is left of a name where neither the case of letters nor underscores count.
+fn alike(name: &str) -> String {
+    name.replace('_', "").to_ascii_lowercase()
+}
+
+/// Makes sure that no two names become one, as JSON and other languages write them.
+fn distinct<'n>(names: impl Iterator<Item = (String, &'n str)>) -> Result<(), String> {
+    let mut known = BTreeMap::new();
+    for (written, name) in names {
+        if let Some(other) = known.insert(written, name) {
+            return Err(format!("{other:?} and {name:?} may be one name there"));
+        }
+    }
+    Ok(())
 }

@@ -90,16 +90,18 @@ impl Proto {
         self.methods.get(path)
     }
 
-    /// The method that is meant by a procedure's name.
+    /// The method that is meant by a procedure's name: the one of just that name, if there is one.
     pub(super) fn method_named(&self, procedure: &str) -> Option<&Method> {
-        let named = |path: &&String| match path.rsplit_once('/') {
-            Some((service, method)) => match procedure.rsplit_once('/') {
-                Some((in_service, name)) => service[1..] == *in_service && method == name,
-                None => name::is_same(method, procedure),
-            },
-            None => false,
+        let find = |is_meant: fn(&str, &str) -> bool| {
+            self.methods.values().find(|known| match known.path.rsplit_once('/') {
+                Some((service, method)) => match procedure.rsplit_once('/') {
+                    Some((in_service, name)) => service[1..] == *in_service && method == name,
+                    None => is_meant(method, procedure),
+                },
+                None => false,
+            })
         };
-        self.methods.keys().find(named).and_then(|path| self.methods.get(path))
+        find(|method, procedure| method == procedure).or_else(|| find(name::is_same))
     }
 
     /// The full names of all services.
