@@ -191,7 +191,15 @@ fn nesting_and_expansion_have_limits() {
         }
         let call = format!("Cs4\"echo\"a1{{a70{{{chain}}}}}z");
         error(ask, &call, "nest deeper than allowed");
+        // A class's names stand in the message once, and in each object's value.
+        let (name, objects) = ("x".repeat(1000), "o0{n}".repeat(101));
+        let class = format!("c1\"A\"1{{s1000\"{name}\"}}");
+        let call = format!("Cs4\"echo\"a1{{a101{{{class}{objects}}}}}z");
+        error(ask, &call, "without references a message has over 100000 bytes");
         error(ask, "Cs4\"text\"a1{i100000;}z", "a message has at most 100000 bytes");
+        let many = |count: usize| format!("{}z", "Cs4\"ping\"".repeat(count));
+        assert!(ask(&many(1000)).starts_with("Rs4\"pong\"Rs4\"pong\""));
+        error(ask, &many(1001), "a message has at most 1000 calls");
     });
 }
 

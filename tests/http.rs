@@ -69,6 +69,34 @@ fn calls_are_posts() {
 }
 
 #[test]
+fn a_request_names_one_host() {
+    over_http(|server| {
+        let named = String::from_utf8(post(ADD)).unwrap();
+        for hosts in ["", "host: test\r\nhost: test\r\n"] {
+            let request = named.replace("host: test\r\n", hosts);
+            is_refused_for_good(server, request.as_bytes(), 400);
+        }
+        // HTTP/1.0 had no such header (RFC 1945).
+        let old = named.replace("host: test\r\n", "").replace("HTTP/1.1", "HTTP/1.0");
+        let mut raw = HttpRaw::connect(server.address());
+        raw.send(old.as_bytes());
+        assert_eq!(raw.response().body, SUM);
+    });
+}
+
+#[test]
+fn a_body_is_not_coded_on_the_way() {
+    over_http(|server| {
+        for codings in ["gzip, chunked", "chunked, chunked", "identity, chunked"] {
+            let head =
+                format!("POST / HTTP/1.1\r\nhost: test\r\n{JSON}transfer-encoding: {codings}");
+            let request = format!("{head}\r\n\r\n{:x}\r\n{ADD}\r\n0\r\n\r\n", ADD.len());
+            is_refused_for_good(server, request.as_bytes(), 501);
+        }
+    });
+}
+
+#[test]
 fn calls_are_of_the_protocols_media_type() {
     over_http(|server| {
         for wrong in ["", "content-type: text/plain\r\n", "content-type: application/jsonx\r\n"] {
@@ -109,10 +137,13 @@ fn a_body_over_the_limit_is_refused_before_it_is_read() {
         // Who asks first is not told to go on.
         let asks = format!("{announced}expect: 100-continue\r\n\r\n");
         is_refused_for_good(server, asks.as_bytes(), 413);
-        let huge = format!("POST / HTTP/1.1\r\n{JSON}content-length: 9999999999999999999\r\n\r\n");
+        let huge = format!(
+            "POST / HTTP/1.1\r\nhost: test\r\n{JSON}content-length: 9999999999999999999\r\n\r\n"
+        );
         is_refused_for_good(server, huge.as_bytes(), 413);
         // A body in chunks does not say how long it is; this one has no end.
-        let head = format!("POST / HTTP/1.1\r\n{JSON}transfer-encoding: chunked\r\n\r\n");
+        let head =
+            format!("POST / HTTP/1.1\r\nhost: test\r\n{JSON}transfer-encoding: chunked\r\n\r\n");
         let chunks = format!("200\r\n{}\r\n", " ".repeat(0x200)).repeat(2);
         is_refused_for_good(server, format!("{head}{chunks}").as_bytes(), 413);
         // The limit itself is allowed.
@@ -130,13 +161,13 @@ fn what_is_no_http_is_refused() {
             ("hello\r\n\r\n", 400),
             ("9ST\x01\0\0\0\x05\r\n\r\n", 400),
             ("POST / HTTP/7.7\r\n\r\n", 400),
-            ("POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n", 400),
-            ("POST / HTTP/1.1\r\ncontent-length: 1e3\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: -1\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 1e3\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n", 400),
             ("POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nbad header: x\r\n\r\n", 400),
             (
-                "POST / HTTP/1.1\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n",
+                "POST / HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n",
                 400,
             ),
         ] {
@@ -155,7 +186,9 @@ fn chunks_count_more_than_a_length() {
         let mut raw = HttpRaw::connect(server.address());
         let chunks = format!("{:x}\r\n{}\r\n3\r\n   \r\n0\r\n\r\n", ADD.len(), ADD);
         for lengths in ["", "content-length: 5\r\n"] {
-            let head = format!("POST / HTTP/1.1\r\n{JSON}{lengths}transfer-encoding: chunked\r\n");
+            let head = format!(
+                "POST / HTTP/1.1\r\nhost: test\r\n{JSON}{lengths}transfer-encoding: chunked\r\n"
+            );
             raw.send(format!("{head}\r\n{chunks}").as_bytes());
             assert_eq!(raw.response().body, SUM, "{lengths}");
         }
@@ -320,7 +353,7 @@ fn slow_clients_are_told_so() {
     // A request that was refused has come, too.
     let server = serve(JsonRpc::over_http(), Limits { first_message: short, ..PATIENT });
     let mut raw = HttpRaw::connect(server.address());
-    raw.send(b"GET / HTTP/1.1\r\n\r\n");
+    raw.send(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n");
     assert_eq!(raw.response().status, 405);
     assert!(raw.is_silent(4 * short));
     assert_eq!(raw.ask(ADD).body, SUM);

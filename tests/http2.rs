@@ -87,6 +87,22 @@ fn a_slow_call_holds_up_no_other() {
 }
 
 #[test]
+fn a_head_is_answered_without_a_body() {
+    over_http2(|server| {
+        let mut other = Other::connect(server.address());
+        let mut head = request("add", "");
+        *head.method_mut() = http::Method::HEAD;
+        *head.body_mut() = Vec::new();
+        let seen = other.ask(head).unwrap();
+        assert_eq!((seen.status, &*seen.body), (405, ""));
+        let mut put = request("add", "[10,5]");
+        *put.method_mut() = http::Method::PUT;
+        let seen = other.ask(put).unwrap();
+        assert_eq!((seen.status, &*seen.body), (405, "calls are POST requests\n"));
+    });
+}
+
+#[test]
 fn one_message_after_the_other_can_be_processed_by_hand() {
     within("a stub", || {
         let server = Server::new(demo::procedures()).protocol(Texts::new(1000));

@@ -85,12 +85,12 @@ impl File<'_> {
         let request = self.generated(format!("{}Request", capital(name)), &arguments);
         let answer =
             answer.unwrap_or_else(|| self.generated(format!("{}Reply", capital(name)), &result));
-        let [request, answer] = [request, answer].map(|message| self.from_a_method(message));
+        let [request, answer] = [request, answer].map(|message| self.in_a_method(message));
         Ok(format!("rpc {name} ({request}) returns ({answer});"))
     }
 
     /// How a method names a message: with a dot in front if a method has that name, too.
-    fn from_a_method(&self, message: String) -> String {
+    fn in_a_method(&self, message: String) -> String {
         if self.methods.contains(&message) { format!(".{message}") } else { message }
     }
 

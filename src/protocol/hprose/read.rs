@@ -23,6 +23,9 @@ pub(super) enum Reply<'a> {
     Error(String),
 }
 
+/// How many calls a message may have, as in JSON-RPC: a server that stops executes them all.
+const MOST_CALLS: usize = 1000;
+
 /// The calls of a message; there is one at least.
 pub(super) fn calls(bytes: &[u8], limits: Limits) -> Result<Vec<Asked<'_>>> {
     by_either_count(|units| {
@@ -42,6 +45,10 @@ pub(super) fn calls(bytes: &[u8], limits: Limits) -> Result<Vec<Asked<'_>>> {
                 _ => Reader::new(b"a{}", 0, units, limits),
             };
             calls.push(Asked { procedure, arguments });
+            if calls.len() > MOST_CALLS {
+                let why = format!("a message has at most {MOST_CALLS} calls");
+                return Err(ValueError::Unfit(why));
+            }
             if message.peek() != Some(b'C') {
                 break;
             }

@@ -270,6 +270,13 @@ impl<'a> Reader<'a> {
         let referable =
             referable.ok_or_else(|| unfit(format!("nothing has the reference {index}")))?;
         let length = referable.length.ok_or_else(|| unfit("a value contains itself"))?;
+        let at = referable.at;
+        self.save(length)?;
+        Ok(at)
+    }
+
+    /// Counts bytes that a reference saves, or a class whose fields' names stand in the message once.
+    fn save(&mut self, length: usize) -> Result {
         if self.first {
             self.saved = self.saved.saturating_add(length);
             if self.saved.saturating_add(self.bytes.len()) > self.limits.1 {
@@ -277,7 +284,7 @@ impl<'a> Reader<'a> {
                 return Err(unfit(format!("without references a message has over {limit} bytes")));
             }
         }
-        Ok(referable.at)
+        Ok(())
     }
 
     fn open(&mut self, start: usize, left: usize, class: Option<usize>) {
@@ -410,8 +417,10 @@ impl<'a> Reader<'a> {
             b'o' => {
                 let class = self.count(b'{')?;
                 let fields = self.classes.get(class);
-                let left = fields.ok_or_else(|| unfit(format!("there is no class {class}")))?.len();
+                let fields = fields.ok_or_else(|| unfit(format!("there is no class {class}")))?;
+                let (left, names) = (fields.len(), fields.iter().map(|name| name.len()).sum());
                 self.open(start, left, Some(class));
+                self.save(names)?;
                 Event::Map
             }
             b'r' => {

@@ -8,9 +8,9 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -240,6 +240,9 @@ pub(in crate::transport) fn admit(
     parts: &Parts,
     body: Bytes,
 ) -> Result<Bytes, Refusal> {
+    if parts.version == Version::HTTP_11 {
+        admit_head(&parts.headers)?;
+    }
     if !http.serves(parts.uri.path()) {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "nothing is served at this path"));
     }
@@ -257,6 +260,21 @@ pub(in crate::transport) fn admit(
         (&Method::GET, Some(message)) => Ok(Bytes::from_static(message)),
         _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "calls are POST requests")),
     }
+}
+
+/// What every request of HTTP/1.1 has, and what hyper leaves to its users.
+fn admit_head(headers: &HeaderMap) -> Result<(), Refusal> {
+    // RFC 9112, section 3.2.
+    if headers.get_all(HOST).iter().count() != 1 {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "a request names one host"));
+    }
+    // RFC 9112, section 6.1: others on the way may have read another message in these bytes.
+    let codings = headers.get_all(TRANSFER_ENCODING);
+    if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        let why = "a body comes in chunks or with its length, and as it is";
+        return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, why));
+    }
+    Ok(())
 }
 
 /// Why a request is no message.
@@ -278,8 +296,10 @@ impl Refusal {
                 let allowed = if http.get.is_some() { "GET, POST" } else { "POST" };
                 headers.insert(ALLOW, HeaderValue::from_static(allowed));
             }
-            // Such a request was not read to its end, so none can follow it.
-            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
+            // Such a request was not read to its end, or nobody knows where that is: none can follow it.
+            StatusCode::BAD_REQUEST
+            | StatusCode::NOT_IMPLEMENTED
+            | StatusCode::PAYLOAD_TOO_LARGE => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

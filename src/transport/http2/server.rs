@@ -11,7 +11,7 @@ use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Bytes;
 
 use super::leaving::Leaving;
@@ -212,7 +212,10 @@ impl Http2Server {
         let mut response = Response::new(());
         *response.status_mut() = refusal.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        let why = Bytes::from(refusal.why + "\n");
+        let why = match refusal.why.is_empty() {
+            true => Bytes::new(),
+            false => (refusal.why + "\n").into(),
+        };
         self.send(respond, response, why, HeaderMap::new());
     }
 
@@ -288,6 +291,10 @@ impl Http2Server {
                 let exchange = Exchange { parts, body: body.into(), respond };
                 self.held += exchange.body.len();
                 self.gather(http, Arriving { exchange, stream, unreleased: 0, until: None });
+            }
+            Err(refusal) if parts.method == Method::HEAD => {
+                // RFC 9110, section 9.3.2: its answer has no content.
+                self.refuse(respond, Refusal { why: String::new(), ..refusal });
             }
             Err(refusal) => self.refuse(respond, refusal),
         }
