@@ -11,7 +11,10 @@ use crate::protocol::native::ValueError;
 /// The services, structs, exceptions and enums of a Thrift file and of those that it includes.
 ///
 /// Constants, default values and namespaces are read and ignored, and so is `required`: a field
-/// that is left out is left out. The functions of all services make one list.
+/// that is left out is left out. Fields without numbers take -1, -2, … in their order.
+///
+/// The functions of all services make one list, in which every name means one function: files in
+/// which two services declare a function of the same name differently cannot be loaded.
 ///
 /// ```
 /// use ninestep::protocol::thrift::{Idl, Thrift};
@@ -55,7 +58,8 @@ impl Idl {
     /// Reads a file and those that it includes, which are looked for beside it.
     ///
     /// # Errors
-    /// A file cannot be read, or is no Thrift file, or names something that nobody declares.
+    /// A file cannot be read, or is no Thrift file, or names something that nobody declares, or
+    /// two services have a function of the same name that is not the same.
     pub fn load(path: impl AsRef<Path>) -> Result<Idl, IdlError> {
         parse::load(path.as_ref())
     }

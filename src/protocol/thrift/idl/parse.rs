@@ -291,11 +291,20 @@ impl<'t> File<'_, 't> {
     }
 
     fn fields(&mut self, end: char) -> Result<Vec<Field>, IdlError> {
-        let mut fields: Vec<Field> = Vec::new();
+        // Fields without numbers take -1, -2, … in turn.
+        let (mut fields, mut unnumbered) = (Vec::<Field>::new(), 0_i32);
         while !self.is_mark(end) {
-            let id = self.word("a field's number, or the end of the list")?;
-            let id = self.number(id)?;
-            self.mark(':')?;
+            let word = self.word("a field, or the end of the list")?;
+            let is_number = word.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
+            let id = if is_number {
+                let id = self.number(word)?;
+                self.mark(':')?;
+                id
+            } else {
+                self.at -= 1;
+                unnumbered -= 1;
+                i16::try_from(unnumbered).map_err(|_| self.wrong("too many fields".to_owned()))?
+            };
             let _ = self.is_word("required") || self.is_word("optional");
             let of = self.of_type(MAX_DEPTH)?;
             let name = self.word("the name of a field")?.to_owned();
