@@ -43,8 +43,8 @@
 //! name if the file has all its names, and in the order of the fields' numbers otherwise. Into a
 //! [`Value`](crate::Value) a message is read as a map with its fields' names for keys, and an
 //! enum's value as its name. Of several members of a `oneof` the last counts, and so it is with a
-//! field that comes twice, and with a map's key. Other parsers merge a message that comes twice where one
-//! is wanted; here it is refused.
+//! field that comes twice, and with a map's key. Other parsers merge a message that comes twice
+//! where one is wanted; here it is refused.
 //!
 //! # What becomes of a fault
 //!
