@@ -264,6 +264,20 @@ fn a_struct_that_cannot_be_written_is_refused_each_time() {
     }
 }
 
+#[test]
+fn of_a_struct_that_cannot_be_written_nothing_stays() {
+    let procedures = Procedures::new()
+        .on("outer", |_: clashes::Outer| ())
+        .on("inner", |_: clashes::Inner| ())
+        .on("ping", || "pong");
+    for file in [idl::thrift(&procedures, "S"), idl::proto(&procedures, "S")] {
+        assert!(!file.contains("struct") && !file.contains("message Inner"), "{file}");
+        assert!(file.contains("outer is left out") && file.contains("inner is left out"), "{file}");
+    }
+    Idl::parse(&idl::thrift(&procedures, "S")).unwrap();
+    Proto::parse(&idl::proto(&procedures, "S")).unwrap();
+}
+
 /// Types whose names are also those of something else in a `.proto` file.
 mod clashes {
     use serde::Deserialize;

@@ -16,13 +16,20 @@ pub fn thrift(procedures: &Procedures, service: &str) -> String {
     let mut file = File { types: &types, declared: String::new(), names: BTreeSet::new() };
     let mut functions = String::new();
     for method in methods {
+        // Of a procedure that is left out nothing stays, or it might name what is not there.
+        let mut with = file.clone();
         let function = method.and_then(|method| {
-            file.function(method.name, &method.arguments, &method.result)
+            with.function(method.name, &method.arguments, &method.result)
                 .map_err(|why| Omitted { name: method.name, why })
         });
         let _ = match function {
-            Ok(function) => writeln!(functions, "    {function}"),
-            Err(Omitted { name, why }) => writeln!(functions, "    // {name} is left out: {why}."),
+            Ok(function) => {
+                file = with;
+                writeln!(functions, "    {function}")
+            }
+            Err(Omitted { name, why }) => {
+                writeln!(functions, "    // {} is left out: {why}.", name.escape_debug())
+            }
         };
     }
     format!("{}service {service} {{\n{functions}}}\n", file.declared)
@@ -42,6 +49,7 @@ const RESERVED: &str = "\
     synchronized then this throw throws transient try typedef undef union unless unsigned until \
     use var virtual void volatile when while with xor yield";
 
+#[derive(Clone)]
 struct File<'t> {
     types: &'t Types,
     /// Structs, unions and enums, each before it is used.
@@ -109,18 +117,15 @@ impl File<'_> {
         if !self.names.insert(checked(name)?.to_owned()) {
             return Ok(name.to_owned());
         }
-        let declared = match self.types.definition(name) {
+        match self.types.definition(name) {
             Some(Definition::Struct(fields)) => {
-                let fields = self.fields(fields);
-                fields.map(|fields| self.declare("struct", name, &fields))
+                let fields = self.fields(fields)?;
+                self.declare("struct", name, &fields);
             }
-            Some(Definition::Enum(variants)) => self.enumeration(name, variants),
-            None => Err(format!("what {name} is made of is not known")),
-        };
-        if declared.is_err() {
-            self.names.remove(name);
+            Some(Definition::Enum(variants)) => self.enumeration(name, variants)?,
+            None => return Err(format!("what {name} is made of is not known")),
         }
-        declared.map(|()| name.to_owned())
+        Ok(name.to_owned())
     }
 
     fn enumeration(&mut self, name: &str, variants: &[(String, Type)]) -> Result<(), String> {
