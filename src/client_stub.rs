@@ -384,18 +384,24 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// Those of [`ClientStub::send`]: the connection broke, and every call on it fails. Only after a
-    /// `Timeout` it may be whole.
+    /// `Timeout` it may be whole; if nothing was sent by then, another `flush` tries again.
     pub fn flush(&mut self) -> Result<()> {
         match &mut self.held {
             Held::Stream { wire, request, whole } => {
-                request.bytes.truncate(std::mem::take(whole));
+                request.bytes.truncate(*whole);
                 if request.bytes.is_empty() {
                     return Ok(());
                 }
                 let mut writer = lock(&wire.writer);
                 writer.begin();
-                writer.request.bytes.append(&mut request.bytes);
-                wire.write(&mut writer, &(), None, self.stub.deadline())?;
+                writer.request.bytes.extend_from_slice(&request.bytes);
+                let sent = wire.write(&mut writer, &(), None, self.stub.deadline());
+                // If nothing was sent in time, it can be tried again.
+                if sent.is_ok() || wire.is_closed() {
+                    request.bytes.clear();
+                    *whole = 0;
+                }
+                sent?;
                 wire.steps.tell(Step::Send, "", 0, &writer.request.bytes);
                 Ok(())
             }

@@ -7,6 +7,7 @@
 
 mod line;
 
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,6 @@ use http::header::{CONTENT_TYPE, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Uri};
 use hyper::body::Bytes;
-use rustix::event::PollFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,11 +24,10 @@ use crate::channel::{Channel, Dial};
 use crate::error::{Error, Result};
 use crate::http_calls::{HttpCalls, Post};
 use crate::message::{Fault, Packed};
-use crate::pending::{Deadline, Deliver, SharedSlot, end_of_sending, unpacked};
+use crate::pending::{Deadline, Deliver, SharedSlot, TimeToSend, unpacked};
 use crate::protocol::Request;
 use crate::protocol::http::Http;
 use crate::steps::Step;
-use crate::transport::{Wake, wait_for};
 use crate::wire::lock;
 
 pub(crate) use line::Line;
@@ -223,25 +222,24 @@ impl Http2Wire {
         (procedure, id): (&str, u32),
         deadline: Deadline,
     ) -> Result<()> {
-        let mut end = None;
+        let (mut time, mut taken) = (TimeToSend::new(deadline), talk.taken);
         loop {
             match talk.send_some(&line.connection) {
                 Ok(true) => {
                     self.calls.steps.tell(Step::Send, procedure, id, &talk.output);
                     return Ok(());
                 }
-                Ok(false) => drop(talk),
+                Ok(false) => {}
                 Err(why) => {
                     drop(talk);
                     line.end(&why);
                     return Err(why);
                 }
             }
-            let (end, too_late) = end.get_or_insert_with(|| end_of_sending(deadline));
-            let ready = wait_for(&line.connection, PollFlags::IN | PollFlags::OUT, Some(*end));
-            let read = match ready.map_err(|error| Error::transport("sending a call", error)) {
-                Ok(Wake::TimedOut) => Err(too_late.clone()),
-                Ok(_) => match (&mut turn, line.try_turn()) {
+            let progress = mem::replace(&mut taken, talk.taken) != taken;
+            drop(talk);
+            let read = match time.wait(&line.connection, progress) {
+                Ok(()) => match (&mut turn, line.try_turn()) {
                     // The server may not read because nobody takes its answers.
                     (Some(turn), _) => turn.read(&self.calls, false),
                     (None, Some(mut turn)) => turn.read(&self.calls, false),

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::channel::{Channel, Dial};
 use crate::error::{Error, Result};
 use crate::http_calls::{HttpCalls, Noted, Post, fail};
-use crate::pending::{Deadline, Deliver, Slot, end_of_sending};
+use crate::pending::{Deadline, Deliver, Slot, TimeToSend};
 use crate::protocol::Request;
 use crate::protocol::http::Http;
 use crate::steps::Step;
@@ -247,34 +247,30 @@ impl Turn<'_> {
     }
 
     fn send_all(&mut self, mut rest: &[u8], deadline: Deadline) -> Result<()> {
-        let failed = |error: std::io::Error| Error::transport("sending a call", error);
-        let mut end = None;
+        let mut time = TimeToSend::new(deadline);
         while let Some(line) = &mut self.line {
             let sent = match line.connection.send_some(rest) {
                 Ok(sent) => sent,
-                // What the server said before it closed tells more than that it did.
-                Err(_) if (0..Turn::LAST_READS).any(|_| self.receive(false)) => {
-                    self.line = None;
-                    break;
+                Err(error) => {
+                    // What the server said before it closed tells more than that it did.
+                    let said = (0..Turn::LAST_READS).find_map(|_| self.receive(false));
+                    if let Some(Ok(())) = said {
+                        self.line = None;
+                        return Ok(());
+                    }
+                    return Err(Error::transport("sending a call", error));
                 }
-                Err(error) => return Err(failed(error)),
             };
             rest = &rest[sent..];
             if rest.is_empty() {
                 break;
             }
-            // A server that reads slowly reads all the same.
-            end = end.filter(|_| sent == 0);
-            let (end, too_late) = end.get_or_insert_with(|| end_of_sending(deadline));
-            match wait_for(&line.connection, PollFlags::IN | PollFlags::OUT, Some(*end)) {
-                Ok(Wake::TimedOut) => return Err(too_late.clone()),
-                Ok(_) => {}
-                Err(error) => return Err(failed(error)),
-            }
+            time.wait(&line.connection, sent > 0)?;
             // A server may refuse what it has not read to its end.
-            if self.receive(false) {
+            if let Some(said) = self.receive(false) {
                 // It would take the next request for the rest of this one.
                 self.line = None;
+                return said;
             }
         }
         Ok(())
@@ -298,16 +294,16 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Reads once; whether that brought the response, or the end.
-    fn receive(&mut self, wait: bool) -> bool {
-        let Some(line) = &mut self.line else { return true };
+    /// Reads once; tells whether that brought the response, or the end and why.
+    fn receive(&mut self, wait: bool) -> Option<Result<()>> {
+        let Some(line) = &mut self.line else { return Some(Err(Error::Closed { sent: true })) };
         let response = match line.input.fill(&line.connection, wait) {
-            Ok(None) => return false,
+            Ok(None) => return None,
             Ok(Some(_)) => line.http.take_in(&mut line.input),
             Err(error) => Err(Error::transport("receiving a reply", error)),
         };
         match response {
-            Ok(None) => return false,
+            Ok(None) => return None,
             Ok(Some((head, body))) => {
                 let (calls, headers) = (&self.wire.calls, head.headers);
                 self.hand_over(|slots| {
@@ -317,9 +313,12 @@ impl Turn<'_> {
                     line.headers = emptied(headers);
                 }
             }
-            Err(why) => self.hang_up(&why),
+            Err(why) => {
+                self.hang_up(&why);
+                return Some(Err(why));
+            }
         }
-        true
+        Some(Ok(()))
     }
 
     /// Receives the response that the caller himself waits for.

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::PollFlags;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::message::{Fault, Packed};
-use crate::transport::from_now;
+use crate::transport::{Connection, from_now, wait_for};
 
 /// When a caller stops waiting, and how long it said it would.
 pub(crate) type Deadline = Option<(Instant, Duration)>;
@@ -22,12 +23,36 @@ pub(crate) type Deadline = Option<(Instant, Duration)>;
 /// How long a server may leave unread what is sent to it.
 const SEND_LIMIT: Duration = Duration::from_secs(20);
 
-/// When a caller stops sending if the server reads nothing from now on, and with what error.
-pub(crate) fn end_of_sending(deadline: Deadline) -> (Instant, Error) {
-    let end = from_now(SEND_LIMIT);
-    match deadline {
-        Some((sooner, timeout)) if sooner < end => (sooner, Error::Timeout(timeout)),
-        _ => (end, Error::transport("sending a call", ErrorKind::TimedOut)),
+/// How long a caller goes on trying to send.
+pub(crate) struct TimeToSend {
+    deadline: Deadline,
+    /// When it is over if the server reads nothing more, and with what error.
+    end: Option<(Instant, Error)>,
+}
+
+impl TimeToSend {
+    pub(crate) fn new(deadline: Deadline) -> TimeToSend {
+        TimeToSend { deadline, end: None }
+    }
+
+    /// Waits until more can be sent, or something has come: a server may not read because nobody takes
+    /// what it sends. `progress`: whether the server has read since the last time.
+    ///
+    /// # Errors
+    /// The time is over, whatever comes meanwhile.
+    pub(crate) fn wait(&mut self, connection: &Connection, progress: bool) -> Result<()> {
+        // A server that reads slowly reads all the same.
+        self.end.take_if(|_| progress);
+        let (end, too_late) = self.end.get_or_insert_with(|| {
+            let end = from_now(SEND_LIMIT);
+            match self.deadline {
+                Some((sooner, timeout)) if sooner < end => (sooner, Error::Timeout(timeout)),
+                _ => (end, Error::transport("sending a call", ErrorKind::TimedOut)),
+            }
+        });
+        wait_for(connection, PollFlags::IN | PollFlags::OUT, Some(*end))
+            .map_err(|error| Error::transport("sending a call", error))?;
+        if Instant::now() >= *end { Err(too_late.clone()) } else { Ok(()) }
     }
 }
 

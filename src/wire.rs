@@ -15,7 +15,7 @@ use rustix::event::PollFlags;
 use crate::channel::Channel;
 use crate::error::{Error, ProtocolError, Result};
 use crate::message::{Fault, Outgoing};
-use crate::pending::{Deadline, Deliver, Pending, SharedSlot, Slot, deliver, end_of_sending};
+use crate::pending::{Deadline, Deliver, Pending, SharedSlot, Slot, TimeToSend, deliver};
 use crate::protocol::{AnyFinder, Arrived, Framing, Gaps, Pack, Parts, Protocol, Request, Side};
 use crate::steps::{Step, Steps};
 use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
@@ -212,21 +212,14 @@ impl Wire {
         deadline: Deadline,
     ) -> Result<()> {
         let failed = |error: io::Error| Error::transport("sending a call", error);
-        let mut end = None;
+        let mut time = TimeToSend::new(deadline);
         loop {
             let count = sent.map_err(failed)?;
             *rest = &rest[count..];
             if rest.is_empty() {
                 return Ok(());
             }
-            // A server that reads slowly reads all the same.
-            end = end.filter(|_| count == 0);
-            let (end, too_late) = end.get_or_insert_with(|| end_of_sending(deadline));
-            // The server may not read because nobody takes its replies: so those are read here.
-            let flags = PollFlags::IN | PollFlags::OUT;
-            if wait_for(&self.connection, flags, Some(*end)).map_err(failed)? == Wake::TimedOut {
-                return Err(too_late.clone());
-            }
+            time.wait(&self.connection, count > 0)?;
             if let Some(leading) = leading.as_deref_mut() {
                 leading.read(false)?;
             } else if let Some(mut leading) = self.try_lead() {
@@ -280,7 +273,14 @@ impl Wire {
         // Whoever read a moment ago may have left, or filled the slot, before the note above.
         match self.try_lead() {
             Some(mut leading) => leading.read_until(filled, end),
-            None if filled() => {}
+            None if filled() => {
+                let was_chosen = lock(&self.pending).unpark(id).is_none();
+                // Whoever left may have chosen this thread to read, which does not need to.
+                if was_chosen {
+                    self.wake_next_reader();
+                }
+                return;
+            }
             None => match end {
                 Some(end) => thread::park_timeout(end.saturating_duration_since(Instant::now())),
                 None => thread::park(),

@@ -396,11 +396,22 @@ mod command {
         served.iter_mut().for_each(pong);
         let (mut next, mut last) = (connect(), connect());
         assert!(next.is_silent(Duration::from_millis(100)));
+        // By these a full server sees its children end, and they are its own.
+        assert_eq!(watched_by(server.pid()), most);
         served.pop();
         pong(&mut next);
         assert!(last.is_silent(Duration::from_millis(100)));
-        kill(children(&server)[0]);
+        let child = children(&server)[0];
+        assert!(children(&server).into_iter().all(|child| watched_by(child) == 0));
+        kill(child);
         pong(&mut last);
+    }
+
+    /// How many processes this one can see end.
+    fn watched_by(pid: u32) -> usize {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        let targets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.filter(|target| target.to_string_lossy().contains("pidfd")).count()
     }
 
     #[test]

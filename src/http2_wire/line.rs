@@ -33,6 +33,8 @@ pub(super) struct Talk {
     /// What goes out, and how much of it the operating system has taken.
     pub(super) output: Vec<u8>,
     sent: usize,
+    /// How many bytes the operating system has taken in all.
+    pub(super) taken: usize,
 }
 
 impl Line {
@@ -41,7 +43,7 @@ impl Line {
         let turns = bounded(1);
         // There is room for one.
         let _ = turns.0.send(ReadBuffer::default());
-        let talk = Mutex::new(Talk { http2, output: Vec::new(), sent: 0 });
+        let talk = Mutex::new(Talk { http2, output: Vec::new(), sent: 0, taken: 0 });
         Ok(Line { connection: dial.connect()?, talk, turns })
     }
 
@@ -80,7 +82,10 @@ impl Talk {
             let sent = connection.send_some(&self.output[self.sent..]);
             match sent.map_err(|error| Error::transport("sending a call", error))? {
                 0 => return Ok(false),
-                sent => self.sent += sent,
+                sent => {
+                    self.sent += sent;
+                    self.taken = self.taken.wrapping_add(sent);
+                }
             }
         }
         Ok(true)

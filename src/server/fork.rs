@@ -94,6 +94,9 @@ impl Strategy for ForkPerConnection {
                 Ok(Fork::Child) => {
                     drop(holder);
                     incoming.close();
+                    // Only looked at, most often: what is written to is a page that is copied.
+                    let siblings = children.iter_mut().filter(|child| child.end.is_some());
+                    siblings.for_each(|child| child.end = None);
                     // Dropped, the parent's would be counted down, in a page that is then copied.
                     mem::forget(connection.lifeline.replace(watched));
                     connection.is_last = true;

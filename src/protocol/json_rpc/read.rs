@@ -144,18 +144,17 @@ impl Response<'_> {
         is_version_2(self.jsonrpc)
     }
 
-    /// The id, if a call of this client can have it.
+    /// The id, if a call of this client can have it. For JSON, 1.0 is 1.
     pub(super) fn number(&self) -> Option<u32> {
-        self.id?.get().parse().ok()
+        let id = self.id?.get();
+        let whole =
+            |number: &f64| number.fract() == 0.0 && (0.0..=u32::MAX.into()).contains(number);
+        id.parse().ok().or_else(|| id.parse().ok().filter(whole).map(|number: f64| number as u32))
     }
 
-    /// Whether no call waits for it: a call or a notification by the server, or a response with an
-    /// id that no call has. An error with the id null is everybody's.
+    /// Whether it is no response: a call or a notification by the server, which nobody waits for.
     pub(super) fn is_nobodys(&self) -> bool {
-        let is_call = self.method.is_some() && self.result.is_none() && self.error.is_none();
-        let is_null = self.id.is_some_and(|id| id.get() == "null");
-        let is_elsewhere = self.id.is_some() && self.number().is_none();
-        is_call || is_elsewhere && !(is_null && self.error.is_some())
+        self.method.is_some() && self.result.is_none() && self.error.is_none()
     }
 }
 

@@ -75,7 +75,10 @@ pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
         "iso-8859-1" | "latin1" => {
             Ok(bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into())
         }
-        other => Err(wrong(format!("no XML that is read here: it is in {other:?}"))),
+        other => {
+            let other = Fault::shortened(other);
+            Err(wrong(format!("no XML that is read here: it is in {other:?}")))
+        }
     }
 }
 
