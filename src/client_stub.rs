@@ -384,7 +384,8 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// Those of [`ClientStub::send`]: the connection broke, and every call on it fails. Only after a
-    /// `Timeout` it may be whole; if nothing was sent by then, another `flush` tries again.
+    /// `Timeout` it may be whole. Then calls of which nothing was sent fail over HTTP, and otherwise stay
+    /// in the batch: another `flush` tries again.
     pub fn flush(&mut self) -> Result<()> {
         match &mut self.held {
             Held::Stream { wire, request, whole } => {

@@ -198,6 +198,24 @@ fn a_call_that_the_server_does_not_read_ends_at_its_deadline() {
 }
 
 #[test]
+fn a_server_that_talks_and_does_not_read_keeps_no_sender_beyond_the_deadline() {
+    within("a server that talks and does not read", || {
+        let generous = Native { max_message: 64 << 20, ..Native::default() };
+        let (stub, mut server) = fake_over(|channel| channel.protocol(generous.clone()));
+        let talk = thread::spawn(move || {
+            let nonsense = reply(77, "for nobody").repeat(1000);
+            while server.try_send(&nonsense).is_ok() {}
+        });
+        // More than the two ends' sockets hold.
+        let long = "x".repeat(40 << 20);
+        let late = stub.call_timeout(A_MOMENT).call::<i64>("count", (long,)).unwrap_err();
+        assert!(matches!(late, Error::Timeout(limit) if limit == A_MOMENT), "{late}");
+        is_closed_for_sending(&stub);
+        talk.join().unwrap();
+    });
+}
+
+#[test]
 fn a_call_of_which_nothing_was_sent_in_time_harms_nobody() {
     within("a server that does not read yet", || {
         let (channel, connection) = Channel::in_memory().unwrap();
@@ -841,6 +859,26 @@ fn a_batch_is_one_write_that_flush_or_drop_sends() {
         assert_eq!(server.frame().id, three.id());
         server.send(&[reply(three.id(), 6), reply(two.id(), 4), reply(one.id(), 2)].concat());
         assert_eq!([one, two, three].map(|call| call.wait().unwrap()), [2, 4, 6]);
+    });
+}
+
+#[test]
+fn a_batch_of_which_nothing_was_sent_in_time_can_be_sent_later() {
+    within("a server that does not read yet", || {
+        let (channel, connection) = Channel::in_memory().unwrap();
+        let stub = ClientStub::new(&channel).unwrap();
+        let hasty = stub.call_timeout(A_MOMENT);
+        while hasty.notify("add", (1, 2)).is_ok() {}
+        let mut batch = hasty.batch();
+        let call = batch.send::<i64>("add", (10, 5)).unwrap();
+        assert!(matches!(batch.flush(), Err(Error::Timeout(limit)) if limit == A_MOMENT));
+
+        let server = Server::new(demo::procedures());
+        thread::spawn(move || server.serve(connection));
+        batch.flush().unwrap();
+        assert_eq!(stub.call::<i64>("add", (1, 2)).unwrap(), 3);
+        // The server has read the batch by now, and its answer came first.
+        assert_eq!(call.wait().unwrap(), 15);
     });
 }
 

@@ -189,6 +189,26 @@ fn a_call_that_takes_too_long_is_given_up_alone() {
 }
 
 #[test]
+fn a_server_that_talks_and_does_not_read_keeps_nobody_beyond_the_deadline() {
+    within("a server that talks and does not read", || {
+        let (stub, server) = client_of([|frames| {
+            // Room for the whole call, and then frames that mean nothing (RFC 9113, section 5.5).
+            let room = (i32::MAX as u32 - 65_535).to_be_bytes();
+            frames.send(&frame(kind::WINDOW_UPDATE, 0, 0, &room));
+            frames.send(&frame(kind::SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]));
+            while frames.try_send(&frame(0xee, 0, 0, &[]).repeat(1000)) {}
+        }]);
+        let time = Duration::from_millis(50);
+        // More than the two ends' sockets hold.
+        let large = "x".repeat(40 << 20);
+        let late = stub.call_timeout(time).call::<u32>("size", (large,)).unwrap_err();
+        assert!(matches!(late, Error::Timeout(limit) if limit == time), "{late}");
+        drop(stub);
+        server.join().unwrap();
+    });
+}
+
+#[test]
 fn a_server_may_leave_between_two_calls() {
     within("a server that leaves", || {
         let leaves: fn(&mut Frames) = |frames| {

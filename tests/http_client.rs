@@ -185,6 +185,29 @@ fn a_call_that_takes_too_long_takes_its_connection_with_it() {
 }
 
 #[test]
+fn a_server_that_talks_and_does_not_read_keeps_nobody_beyond_the_deadline() {
+    within("a server that talks and does not read", || {
+        let (channel, count) = channel_to(|number, raw| match number {
+            1 => {
+                raw.read_once();
+                // It says without end that the client may go on.
+                while raw.try_send(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000)) {}
+            }
+            _ => answer_all(raw),
+        });
+        let protocol = JsonRpc::over_http().max_message(64 << 20);
+        let stub = ClientStub::new(&channel.protocol(protocol)).unwrap();
+        let time = Duration::from_millis(50);
+        // More than the two ends' sockets hold.
+        let large = "x".repeat(40 << 20);
+        let late = stub.call_timeout(time).call::<usize>("size", (large,)).unwrap_err();
+        assert!(matches!(late, Error::Timeout(limit) if limit == time), "{late}");
+        assert_eq!(call(&stub).unwrap(), 2);
+        eventually("two connections", || count.is(2, 1));
+    });
+}
+
+#[test]
 fn a_caller_whose_turn_does_not_come_harms_nobody() {
     static GIVEN_UP: AtomicBool = AtomicBool::new(false);
     within("turns", || {
@@ -432,6 +455,22 @@ fn a_refusal_is_heard_although_the_server_closes_at_once() {
         for _ in 0..10 {
             let refused = stub.call::<usize>("size", (&large,)).unwrap_err();
             assert_eq!(protocol_error(refused), ProtocolError::Status(413));
+        }
+    });
+}
+
+#[test]
+fn a_notification_that_could_not_be_sent_is_an_error() {
+    within("a large notification", || {
+        // What it has not read, it answers with a reset when it closes.
+        let (channel, _) = channel_to(|_, raw| drop(raw.read_once()));
+        let protocol = JsonRpc::over_http().max_message(64 << 20);
+        let stub = ClientStub::new(&channel.protocol(protocol)).unwrap();
+        let large = "x".repeat(8 << 20);
+        for _ in 0..10 {
+            let why = stub.notify("size", (&large,)).unwrap_err();
+            assert!(matches!(why, Error::Transport { .. }), "{why:?}");
+            assert_eq!(why.execution(), Execution::Maybe);
         }
     });
 }

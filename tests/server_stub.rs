@@ -17,6 +17,7 @@ use ninestep::{
     Channel, ClientStub, Error, Fault, Limits, Procedures, ProtocolError, Server, ServerStub,
     SingleThreaded, ThreadPerConnection, ThreadPool, Value, demo,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use support::{
@@ -78,6 +79,22 @@ fn code_of(error: Error) -> (i32, String) {
         Error::Fault(fault) => (fault.code, fault.message),
         other => panic!("no fault: {other:?}"),
     }
+}
+
+#[test]
+fn a_pool_has_as_many_threads_as_it_is_told() {
+    const THREADS: usize = 1_100;
+    within("a large pool", || {
+        // Both ends of each connection are this process's.
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+        let server =
+            ServerThread::run(Server::new(demo::procedures()), ThreadPool { threads: THREADS });
+        let clients: Vec<_> = (0..THREADS).map(|_| client(server.address())).collect();
+        for stub in &clients {
+            assert_eq!(stub.call::<i64>("add", (10, 5)).unwrap(), 15);
+        }
+    });
 }
 
 #[test]

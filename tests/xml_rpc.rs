@@ -367,6 +367,9 @@ fn what_is_no_xml_is_a_parse_error() {
         wrong(&whole.replace("'1.0'?", "'1.0' encoding='KOI8-R'?"), "it is in \"koi8-r\"");
         let ascii = whole.replace("'1.0'?", "'1.0' encoding='us-ascii'?");
         wrong(&ascii.replace("a&amp;b", "é"), "no ASCII");
+        let long = format!("'1.0' encoding='{}'?", "x".repeat(10_000));
+        let (_, message) = talk.fault(&whole.replace("'1.0'?", &long));
+        assert!(message.len() < 1_000, "it quotes {} bytes", message.len());
     });
 }
 

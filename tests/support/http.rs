@@ -56,9 +56,9 @@ impl HttpRaw {
         self.stream.write_all(bytes).expect("the peer reads");
     }
 
-    /// Sends what the peer may refuse to read.
-    pub fn try_send(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes);
+    /// Sends what the peer may refuse to read; whether the connection took it.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
     }
 
     /// Tells the peer that nothing more comes.

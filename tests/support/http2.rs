@@ -279,6 +279,11 @@ impl Frames {
         self.0.write_all(bytes).expect("the peer reads");
     }
 
+    /// Sends what the peer may refuse to read; whether the connection took it.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).is_ok()
+    }
+
     /// Tells the peer that nothing more comes.
     pub fn finish_sending(&mut self) {
         self.0.shutdown(Shutdown::Write).expect("a socket");
