@@ -201,7 +201,7 @@ fn a_call_that_the_server_does_not_read_ends_at_its_deadline() {
 fn a_server_that_talks_and_does_not_read_keeps_no_sender_beyond_the_deadline() {
     within("a server that talks and does not read", || {
         let generous = Native { max_message: 64 << 20, ..Native::default() };
-        let (stub, mut server) = fake_over(|channel| channel.protocol(generous.clone()));
+        let (stub, mut server) = fake_over(|channel| channel.protocol(generous));
         let talk = thread::spawn(move || {
             let nonsense = reply(77, "for nobody").repeat(1000);
             while server.try_send(&nonsense).is_ok() {}
