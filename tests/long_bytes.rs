@@ -22,7 +22,9 @@ use ninestep::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_bytes::{ByteBuf, Bytes};
-use support::{GREETING, Raw, ServerThread, call, frame, packed, reply, within};
+use support::{
+    GREETING, Raw, ServerProcess, ServerThread, call, frame, packed, reply, status_kib, within,
+};
 
 /// From here on a byte string is long.
 const LONG: usize = 64 * 1024;
@@ -311,6 +313,34 @@ fn torn_in_the_middle() {
         let torn = stub.process().unwrap_err();
         assert!(matches!(torn, Error::Protocol(ProtocolError::Torn(300_000))), "{torn}");
         sender.join().unwrap();
+    });
+}
+
+#[test]
+fn memory_grows_with_bytes_that_came() {
+    const CONNECTIONS: u32 = 100;
+    let server = ServerProcess::serve(&["--strategy", "thread"]);
+    let _killer = server.killer();
+    within("announcements", move || {
+        let connect = |id| {
+            let mut raw = Raw::greeted(server.address());
+            assert_eq!(raw.ask(id, "add", (10, 5)).result(), Value::Int(15));
+            raw
+        };
+        let mut raws: Vec<_> = (1..=CONNECTIONS).map(connect).collect();
+        // What is allocated counts, whether it is written to or not.
+        let data = |server: &ServerProcess| status_kib(server.pid(), "VmData:");
+        let before = data(&server);
+        let endless = call(1, "echo", (bytes(4 * MIB - 1000),));
+        for piece in [&endless[..1000], &endless[1000..2000]] {
+            raws.iter_mut().for_each(|raw| raw.send(piece));
+            raws.iter().for_each(Raw::is_read);
+        }
+        let grown = data(&server).saturating_sub(before);
+        assert!(
+            grown < u64::from(CONNECTIONS) * 64,
+            "{grown} KiB more than the {before} KiB before"
+        );
     });
 }
 

@@ -1,11 +1,10 @@
 //! HTTP/1.1 as bare bytes, which knows nothing of the library's own.
 
-use std::fs;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::{PATIENCE, eventually};
+use super::{PATIENCE, is_read};
 
 /// One connection. Nothing on it blocks for longer than [`PATIENCE`].
 pub struct HttpRaw {
@@ -116,21 +115,9 @@ impl HttpRaw {
         self.take(self.came.len())
     }
 
-    /// Waits until the server has read all that was sent: the kernel holds nothing back for it.
+    /// Waits until the server has read all that was sent.
     pub fn is_read(&self) {
-        let (ours, theirs) = (self.stream.local_addr(), self.stream.peer_addr());
-        let port =
-            |address: io::Result<SocketAddr>| format!(":{:04X}", address.expect("TCP").port());
-        let (ours, theirs) = (port(ours), port(theirs));
-        eventually("the server's read", || {
-            let table = fs::read_to_string("/proc/net/tcp").expect("/proc is there");
-            table.lines().any(|line| {
-                let fields: Vec<_> = line.split_whitespace().collect();
-                fields[1].ends_with(&theirs)
-                    && fields[2].ends_with(&ours)
-                    && fields[4].ends_with(":00000000")
-            })
-        });
+        is_read(&self.stream);
     }
 
     /// Whether nothing comes for a moment.

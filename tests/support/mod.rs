@@ -339,6 +339,22 @@ pub fn packed(value: impl Serialize) -> Vec<u8> {
     bytes
 }
 
+/// Waits until the server has read all that was sent: the kernel holds nothing back for it.
+pub fn is_read(stream: &TcpStream) {
+    let (ours, theirs) = (stream.local_addr(), stream.peer_addr());
+    let port = |address: io::Result<SocketAddr>| format!(":{:04X}", address.expect("TCP").port());
+    let (ours, theirs) = (port(ours), port(theirs));
+    eventually("the server's read", || {
+        let table = fs::read_to_string("/proc/net/tcp").expect("/proc is there");
+        table.lines().any(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            fields[1].ends_with(&theirs)
+                && fields[2].ends_with(&ours)
+                && fields[4].ends_with(":00000000")
+        })
+    });
+}
+
 /// One end of a TCP connection, as bytes. Nothing on it blocks for longer than [`PATIENCE`].
 pub struct Raw(TcpStream);
 
@@ -419,6 +435,11 @@ impl Raw {
             Ok(came) => came == 0,
             Err(error) => error.kind() == ErrorKind::ConnectionReset,
         }
+    }
+
+    /// Waits until the server has read all that was sent.
+    pub fn is_read(&self) {
+        is_read(&self.0);
     }
 
     /// Whether nothing comes for a moment.
