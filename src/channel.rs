@@ -1,9 +1,10 @@
 //! The channel: where the server is, and how it is spoken to.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::pending::Deadline;
 use crate::protocol::Protocol;
 use crate::protocol::native::Native;
 use crate::steps::{Observer, Steps};
@@ -103,7 +104,7 @@ impl Channel {
     /// [`Error::Connect`] if nobody answers in time; [`Error::Closed`] if an in-memory channel
     /// was connected before.
     pub fn connect(&self) -> Result<Connection> {
-        self.dial.connect()
+        self.dial.connect(None)
     }
 
     /// For whoever connects again.
@@ -114,9 +115,13 @@ impl Channel {
 }
 
 impl Dial {
-    pub(crate) fn connect(&self) -> Result<Connection> {
+    /// Connects; a call that needs the connection waits no longer than until its deadline.
+    pub(crate) fn connect(&self, deadline: Deadline) -> Result<Connection> {
         match &*self.place {
-            Place::Tcp(address) => tcp::connect(address, self.connect_timeout),
+            Place::Tcp(address) => {
+                let left = deadline.map(|(end, _)| end.saturating_duration_since(Instant::now()));
+                tcp::connect(address, self.connect_timeout.min(left.unwrap_or(Duration::MAX)))
+            }
             Place::Memory(end) => {
                 let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
                 end.take().ok_or(Error::Closed { sent: false })

@@ -84,7 +84,8 @@ impl ClientStub {
     }
 
     /// The same connection with another limit on how long a call may take, from packing to the result;
-    /// `None` is for ever.
+    /// `None` is for ever. Over HTTP that includes a new connection if the call needs one; if the time is
+    /// over before there is one, the error is `Connect`.
     ///
     /// Who comes to send while another thread sends over the same stub waits until that is done, whatever
     /// the limit. The sending itself is given up if the server reads nothing for 20 s.
@@ -232,8 +233,9 @@ impl ClientStub {
             }
             #[cfg(feature = "http2")]
             Road::Http2(wire) => {
-                let post = wire.pack_notification(procedure, &arguments)?;
-                wire.post(procedure, vec![post], self.deadline())
+                let deadline = self.deadline();
+                let post = wire.pack_notification(procedure, &arguments, deadline)?;
+                wire.post(procedure, vec![post], deadline)
             }
         }
     }
@@ -375,7 +377,10 @@ impl Batch<'_> {
                 posts.push(wire.calls.pack_notification(procedure, &arguments)?)
             }
             #[cfg(feature = "http2")]
-            Held::Http2(wire, posts) => posts.push(wire.pack_notification(procedure, &arguments)?),
+            Held::Http2(wire, posts) => {
+                let deadline = self.stub.deadline();
+                posts.push(wire.pack_notification(procedure, &arguments, deadline)?)
+            }
         }
         Ok(())
     }

@@ -72,7 +72,7 @@ impl Http2Wire {
         Ok(Arc::new(Http2Wire {
             authority: host.parse().map_err(no_host)?,
             path: path(&calls.path)?,
-            line: Mutex::new(Arc::new(Line::connect(&dial, http)?)),
+            line: Mutex::new(Arc::new(Line::connect(&dial, http, None)?)),
             calls,
             dial,
         }))
@@ -89,7 +89,7 @@ impl Http2Wire {
         T: DeserializeOwned + Send + 'static,
     {
         let (post, expected) = self.pack_call(procedure, arguments, deadline)?;
-        let (line, _) = self.line()?;
+        let (line, _) = self.line(deadline)?;
         let pending = Pending { wire: Arc::clone(self), line: Arc::clone(&line), expected };
         Ok((Addressed { line, post }, pending))
     }
@@ -114,9 +114,10 @@ impl Http2Wire {
         &self,
         procedure: &str,
         arguments: &impl Serialize,
+        deadline: Deadline,
     ) -> Result<Addressed> {
         let post = self.calls.pack_notification(procedure, arguments)?;
-        Ok(Addressed { line: self.line()?.0, post })
+        Ok(Addressed { line: self.line(deadline)?.0, post })
     }
 
     /// Step 3: sends calls, those that go over the same connection in one write.
@@ -152,7 +153,7 @@ impl Http2Wire {
         T: DeserializeOwned + Send + 'static,
     {
         let (post, expected) = self.pack_call(procedure, arguments, deadline)?;
-        let (line, mut turn) = self.line()?;
+        let (line, mut turn) = self.line(deadline)?;
         let pending = Pending { wire: Arc::clone(self), line: Arc::clone(&line), expected };
         let mut talk = lock(&line.talk);
         self.ask(&mut talk, post)?;
@@ -165,7 +166,7 @@ impl Http2Wire {
     }
 
     /// The connection for a new call, and the turn there if nobody has it.
-    fn line(&self) -> Result<(Arc<Line>, Option<Turn>)> {
+    fn line(&self, deadline: Deadline) -> Result<(Arc<Line>, Option<Turn>)> {
         loop {
             let line = Arc::clone(&lock(&self.line));
             let mut turn = line.try_turn();
@@ -181,7 +182,7 @@ impl Http2Wire {
             }
             let mut current = lock(&self.line);
             if Arc::ptr_eq(&current, &line) {
-                *current = Arc::new(Line::connect(&self.dial, &self.calls.http)?);
+                *current = Arc::new(Line::connect(&self.dial, &self.calls.http, deadline)?);
             }
         }
     }

@@ -9,7 +9,7 @@ mod turns;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{iter, mem};
 
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST};
@@ -70,7 +70,7 @@ impl HttpWire {
             path: uri(&calls.path)?,
             host: HeaderValue::from_str(dial.host()).map_err(no_host)?,
             content_type: HeaderValue::from_static(http.content_type),
-            turns: Turns::new(Some(Line::connect(&dial, http)?)),
+            turns: Turns::new(Some(Line::connect(&dial, http, None)?)),
             calls,
             dial,
         }))
@@ -217,7 +217,7 @@ impl Turn<'_> {
         self.line.take_if(|line| !line.is_fresh());
         let line = match &mut self.line {
             Some(line) => line,
-            none => none.insert(Line::connect(&self.wire.dial, &self.wire.calls.http)?),
+            none => none.insert(Line::connect(&self.wire.dial, &self.wire.calls.http, deadline)?),
         };
         self.wire.post(request, mem::take(&mut line.headers))
     }
@@ -281,13 +281,17 @@ impl Turn<'_> {
     /// # Errors
     /// It is under way still when the time is over.
     fn settle(&mut self, deadline: Deadline) -> Result<()> {
+        let mut is_over = false;
         while let Some(line) = &self.line
             && line.http.is_asked()
         {
-            if let Some((end, timeout)) = deadline
-                && let Ok(Wake::TimedOut) = wait_for(&line.connection, PollFlags::IN, Some(end))
-            {
-                return Err(Error::Timeout(timeout));
+            if let Some((end, timeout)) = deadline {
+                let woken = wait_for(&line.connection, PollFlags::IN, Some(end));
+                if is_over || matches!(woken, Ok(Wake::TimedOut)) {
+                    return Err(Error::Timeout(timeout));
+                }
+                // There may always be more to read, from a server that does not stop.
+                is_over = Instant::now() >= end;
             }
             self.receive(deadline.is_none());
         }
@@ -358,9 +362,9 @@ impl Drop for Turn<'_> {
 }
 
 impl Line {
-    fn connect(dial: &Dial, http: &Http) -> Result<Box<Line>> {
+    fn connect(dial: &Dial, http: &Http, deadline: Deadline) -> Result<Box<Line>> {
         Ok(Box::new(Line {
-            connection: dial.connect()?,
+            connection: dial.connect(deadline)?,
             http: HttpClient::new(http.max_message)?,
             input: ReadBuffer::default(),
             output: Vec::new(),

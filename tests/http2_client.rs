@@ -4,6 +4,7 @@
 
 pub mod support;
 
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -189,6 +190,22 @@ fn a_call_that_takes_too_long_is_given_up_alone() {
 }
 
 #[test]
+fn a_server_that_never_stops_talking_keeps_nobody_beyond_the_deadline() {
+    within("a server that never comes to the point", || {
+        let (stub, server) = client_of([|frames| {
+            asked(frames);
+            // Frames that mean nothing (RFC 9113, section 5.5).
+            while frames.try_send(&frame(0xee, 0, 0, &[]).repeat(1000)) {}
+        }]);
+        let time = Duration::from_millis(50);
+        let late = call(&stub.call_timeout(time)).unwrap_err();
+        assert!(matches!(late, Error::Timeout(limit) if limit == time), "{late}");
+        drop(stub);
+        server.join().unwrap();
+    });
+}
+
+#[test]
 fn a_server_that_talks_and_does_not_read_keeps_nobody_beyond_the_deadline() {
     within("a server that talks and does not read", || {
         let (stub, server) = client_of([|frames| {
@@ -229,6 +246,34 @@ fn a_server_may_leave_between_two_calls() {
         assert_eq!(call(&stub).unwrap(), 3);
         drop(stub);
         server.join().unwrap();
+    });
+}
+
+#[test]
+fn a_new_connection_is_waited_for_no_longer_than_the_deadline() {
+    within("a server that takes no second connection", || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let an_hour = Duration::from_secs(3_600);
+        let channel = Channel::new(address).protocol(Texts::new(8 << 20)).connect_timeout(an_hour);
+        let stub = ClientStub::new(&channel).unwrap();
+        let mut frames = Frames::over(listener.accept().unwrap().0);
+        let answered = thread::spawn(move || {
+            frames.send(&frame(kind::SETTINGS, 0, 0, &[]));
+            frames.preface();
+            let stream = asked(&mut frames).unwrap();
+            answer(&mut frames, stream);
+        });
+        call(&stub).unwrap();
+        answered.join().unwrap();
+        // The shortest queue there is, and more than it holds.
+        rustix::net::listen(&listener, 0).unwrap();
+        let hasty = Channel::new(address).connect_timeout(Duration::from_millis(50));
+        let _queue: Vec<_> = (0..4).map(|_| hasty.connect()).collect();
+        let late = call(&stub.call_timeout(Duration::from_millis(50))).unwrap_err();
+        let Error::Connect { source, .. } = &late else { panic!("{late:?}") };
+        assert_eq!(source.kind(), ErrorKind::TimedOut);
+        assert_eq!(late.execution(), Execution::No);
     });
 }
 

@@ -3,6 +3,7 @@
 
 pub mod support;
 
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -165,6 +166,32 @@ fn a_server_may_close_after_each_answer() {
 }
 
 #[test]
+fn a_new_connection_is_waited_for_no_longer_than_the_deadline() {
+    within("a server that takes no second connection", || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let an_hour = Duration::from_secs(3_600);
+        let channel = Channel::new(address).protocol(JsonRpc::over_http()).connect_timeout(an_hour);
+        let stub = ClientStub::new(&channel).unwrap();
+        let mut raw = HttpRaw::over(listener.accept().unwrap().0);
+        let answered = thread::spawn(move || {
+            asked(&mut raw).unwrap();
+            respond(&mut raw, OK, &result(1));
+        });
+        call(&stub).unwrap();
+        answered.join().unwrap();
+        // The shortest queue there is, and more than it holds.
+        rustix::net::listen(&listener, 0).unwrap();
+        let hasty = Channel::new(address).connect_timeout(Duration::from_millis(50));
+        let _queue: Vec<_> = (0..4).map(|_| hasty.connect()).collect();
+        let late = call(&stub.call_timeout(Duration::from_millis(50))).unwrap_err();
+        let Error::Connect { source, .. } = &late else { panic!("{late:?}") };
+        assert_eq!(source.kind(), ErrorKind::TimedOut);
+        assert_eq!(late.execution(), Execution::No);
+    });
+}
+
+#[test]
 fn a_call_that_takes_too_long_takes_its_connection_with_it() {
     within("a time-out", || {
         let (stub, count) = client_of(|number, raw| match number {
@@ -204,6 +231,29 @@ fn a_server_that_talks_and_does_not_read_keeps_nobody_beyond_the_deadline() {
         assert!(matches!(late, Error::Timeout(limit) if limit == time), "{late}");
         assert_eq!(call(&stub).unwrap(), 2);
         eventually("two connections", || count.is(2, 1));
+    });
+}
+
+#[test]
+fn a_server_that_never_stops_talking_keeps_nobody_beyond_the_deadline() {
+    within("a server that never comes to the point", || {
+        let servers: [Script; 2] = [
+            |_, raw| {
+                asked(raw);
+                while raw.try_send(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000)) {}
+            },
+            |_, raw| {
+                asked(raw);
+                raw.try_send(format!("HTTP/1.1 {OK}transfer-encoding: chunked\r\n\r\n").as_bytes());
+                while raw.try_send(&[b'0'; 1000]) {}
+            },
+        ];
+        for script in servers {
+            let (stub, _) = client_of(script);
+            let time = Duration::from_millis(50);
+            let late = call(&stub.call_timeout(time)).unwrap_err();
+            assert!(matches!(late, Error::Timeout(limit) if limit == time), "{late}");
+        }
     });
 }
 

@@ -38,13 +38,13 @@ pub(super) struct Talk {
 }
 
 impl Line {
-    pub(super) fn connect(dial: &Dial, http: &Http) -> Result<Line> {
+    pub(super) fn connect(dial: &Dial, http: &Http, deadline: Deadline) -> Result<Line> {
         let http2 = Http2Client::new(http.max_message)?;
         let turns = bounded(1);
         // There is room for one.
         let _ = turns.0.send(ReadBuffer::default());
         let talk = Mutex::new(Talk { http2, output: Vec::new(), sent: 0, taken: 0 });
-        Ok(Line { connection: dial.connect()?, talk, turns })
+        Ok(Line { connection: dial.connect(deadline)?, talk, turns })
     }
 
     /// The turn, if nobody has it.
