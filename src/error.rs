@@ -4,6 +4,7 @@
 //! outcome, *nobody knows*, so every remote method returns [`Result`], and every [`Error`] can
 //! say what it means for the call through [`Error::execution`].
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// [`Transport`](Error::Transport) and [`Protocol`](Error::Protocol) end the connection; the
 /// others leave it as usable as it was, but for what they say of themselves. Over HTTP a stub
 /// outlives its connection: after any error the next call makes a new one if it has to.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 pub enum Error {
     /// The road broke: the operating system refused or ended a connection.
     ///
@@ -135,6 +136,13 @@ impl Error {
     /// An operating system error, with what was being done.
     pub(crate) fn transport(doing: impl Into<String>, source: impl Into<io::Error>) -> Error {
         Error::Transport { doing: doing.into(), source: Arc::new(source.into()) }
+    }
+}
+
+/// A program whose `main` returns an error prints it in this form, and a person reads it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.with_causes())
     }
 }
 
