@@ -5,6 +5,8 @@
 pub mod support;
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use ninestep::protocol::grpc::Grpc;
@@ -336,6 +338,28 @@ fn a_stop_answers_what_was_read_and_nothing_else() {
             assert_eq!(idle.next_frame(), None, "{name}");
         }
         drop(idle);
+        let (status, _) = server.ended(name);
+        assert_eq!(status.code(), Some(0), "{name}: {status}");
+    });
+}
+
+#[test]
+fn who_comes_after_a_stop_is_refused_at_once() {
+    for_each(|Strategy { name, concurrent, .. }, server| {
+        // Who serves one connection at a time sees the stop when that has ended.
+        if !concurrent {
+            return;
+        }
+        let mut busy = Raw::greeted(server.address());
+        busy.send(&[call(1, "ping", ()), call(2, "sleep", (1_500,))].concat());
+        assert_eq!(busy.frame().result(), Value::from("pong"), "{name}");
+        server.signal(Signal::TERM);
+        eventually("a refusal", || {
+            let late = TcpStream::connect(server.address());
+            late.is_err_and(|why| why.kind() == ErrorKind::ConnectionRefused)
+        });
+        assert!(busy.is_silent(Duration::from_millis(1)), "{name}: the call runs still");
+        assert_eq!(busy.frame().result(), Value::Null, "{name}");
         let (status, _) = server.ended(name);
         assert_eq!(status.code(), Some(0), "{name}: {status}");
     });

@@ -122,7 +122,7 @@ impl Incoming {
         &self.lifeline
     }
 
-    /// Closes the listener, in a child process that must not keep it.
+    /// Closes the listener: also in a child process, which must not keep it.
     pub(crate) fn close(&mut self) {
         self.source = Source::Nothing;
     }
@@ -131,7 +131,12 @@ impl Incoming {
         loop {
             match self.wait(deadline) {
                 Ok(Wake::Ready) => {}
-                Ok(Wake::Stop) => return Next::Stopped,
+                Ok(Wake::Stop) => {
+                    // Who connects from now on is refused at once, and need not wait for the end of
+                    // the calls that run.
+                    self.close();
+                    return Next::Stopped;
+                }
                 Ok(Wake::TimedOut) => return Next::Nothing,
                 Err(error) => {
                     log::error!("waiting for connections failed: {error}");
