@@ -33,7 +33,7 @@ use crate::transport::Connection;
 /// }
 /// ```
 // ANCHOR: strategy
-pub trait Strategy {
+pub trait Strategy: Send + Sync {
     /// Serves every incoming connection.
     ///
     /// `serve` blocks until the connection's end and never panics. A connection that cannot be

@@ -1,5 +1,6 @@
 //! `ninestep serve`: the demo services on a strategy of choice.
 
+use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::process::{ExitCode, exit};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use ninestep::{
     Error, ForkPerConnection, Procedures, ProcessPool, Result, Server, SingleThreaded,
     SpawnPerConnection, StopHandle, Strategy, ThreadPerConnection, ThreadPool, demo,
 };
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 
 use crate::json_lines::JsonLines;
 use crate::protocol::Protocol;
@@ -72,7 +73,7 @@ Examples:
   ninestep serve --listen 127.0.0.1:0 --strategy process --start fork --trace";
 
 impl Serve {
-    /// Serves until Ctrl-C or SIGTERM.
+    /// Serves until Ctrl-C or SIGTERM, and then finishes the calls that run.
     pub(crate) fn run(self) -> ExitCode {
         if self.start.is_some() && self.strategy != StrategyName::Process {
             let error = "--start says how --strategy process starts them; others have no choice";
@@ -137,17 +138,33 @@ fn tip(error: &Error) -> &'static str {
     }
 }
 
-/// The first signal drains the server, the second ends the process at once.
+/// The first signal drains the server, the second ends the process and its children at once.
 fn stop_on_signal(stop: StopHandle) {
     let asked = AtomicBool::new(false);
     let handler = move || {
         if asked.swap(true, Ordering::Relaxed) {
+            kill_children();
             exit(130);
         }
+        // Not `println!`: a process that is forked meanwhile would have its lock, locked for ever.
+        let _ = rustix::io::write(rustix::stdio::stdout(), FINISHING.as_bytes());
         stop.stop();
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         log::warn!("Ctrl-C will end the server without draining it: {error}");
+    }
+}
+
+const FINISHING: &str = "finishing the calls that run; a second Ctrl-C ends them\n";
+
+/// A child whose parent is gone still finishes its call, however long that takes.
+fn kill_children() {
+    for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        for child in children.filter_map(Pid::from_raw) {
+            let _ = kill_process(child, Signal::KILL);
+        }
     }
 }
 
