@@ -2,7 +2,7 @@
 //!
 //! Chapter 11. A child begins as a new run of this program (*spawn*) or as a copy of the server
 //! (*fork*), which needs a server without other threads. So the server is a process of its own:
-//! this program, run again as `serve spawn` or `serve fork`.
+//! this program, run again with the word `spawn` or `fork`.
 
 use std::env;
 use std::error::Error;
@@ -11,7 +11,8 @@ use std::process::{Command, Stdio, id};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ninestep::{
-    Channel, ClientStub, ForkPerConnection, Procedures, Result, Server, SpawnPerConnection, demo,
+    Channel, ClientStub, ForkPerConnection, Procedures, Result, Server, SpawnPerConnection,
+    Strategy, demo,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -25,15 +26,17 @@ fn server() -> Server {
 }
 
 fn serve(server: Server, start: &str) -> Result<(), Box<dyn Error>> {
+    let strategy: &dyn Strategy = match start {
+        "spawn" => &SpawnPerConnection::new(),
+        "fork" => &ForkPerConnection::default(),
+        _ => return Err("usage: 11_process_per_connection [spawn | fork]".into()),
+    };
     let server = server.bind("127.0.0.1:0")?;
     let stop = server.stop_handle();
     ctrlc::set_handler(move || stop.stop())?;
     println!("{}", server.local_addr());
     stdout().flush()?;
-    Ok(match start {
-        "fork" => server.run(&ForkPerConnection::default()),
-        _ => server.run(&SpawnPerConnection::new()),
-    }?)
+    Ok(server.run(strategy)?)
 }
 
 fn clients(channel: &Channel, server: u32) -> Result<()> {
@@ -57,15 +60,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     // ANCHOR: main
     // First thing in `main`: a spawned child serves its connection here and does not return.
     server().serve_if_child()?;
-    if let Some(start) = env::args().nth(2) {
+    if let Some(start) = env::args().nth(1) {
         return serve(server(), &start);
     }
     // ANCHOR_END: main
     for start in ["spawn", "fork"] {
-        let mut server = Command::new(env::current_exe()?)
-            .args(["serve", start])
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut server =
+            Command::new(env::current_exe()?).arg(start).stdout(Stdio::piped()).spawn()?;
         let mut address = String::new();
         BufReader::new(server.stdout.take().ok_or("no standard output")?)
             .read_line(&mut address)?;

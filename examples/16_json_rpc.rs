@@ -1,7 +1,5 @@
-//! The tutorials' calculator in JSON-RPC 2.0 over HTTP, which any language can call.
-//!
-//! Chapter 14. The protocol is one word; all else is as on every wire. `serve ADDR`, `serve-spec
-//! ADDR` (the specification's examples) and `call ADDR` are one end for somebody else's other end.
+//! The tutorials' calculator in JSON-RPC 2.0 over HTTP, which any language can call. Chapter 14.
+//! One end alone is `serve ADDR`, `serve-spec ADDR` (the specification's examples) or `call ADDR`.
 
 use std::{env, error::Error, sync::Arc, thread};
 
@@ -32,10 +30,9 @@ fn calculator() -> Procedures {
         .on_named("add", names, |a, b| number(a, b, i64::checked_add, |a, b| a + b))
         .on_named("subtract", names, |a, b| number(a, b, i64::checked_sub, |a, b| a - b))
         .on_named("multiply", names, |a, b| number(a, b, i64::checked_mul, |a, b| a * b))
-        .on_named("divide", names, |a: f64, b: f64| match b {
-            // Section 5.1 leaves -32000 to -32099 to servers.
-            0.0 => Err(Fault::new(-32000, "division by zero")),
-            _ => Ok(a / b),
+        // Section 5.1 leaves -32000 to -32099 to servers.
+        .on_named("divide", names, |a: f64, b: f64| {
+            if b == 0.0 { Err(Fault::new(-32000, "division by zero")) } else { Ok(a / b) }
         })
         .on_named("echo", &["value"], |value: Value| value)
 }
@@ -49,7 +46,11 @@ fn specification() -> Procedures {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let role = env::args().nth(1).unwrap_or_default();
-    let mut address = env::args().nth(2).unwrap_or("127.0.0.1:0".to_owned());
+    let mut address = match (&*role, env::args().nth(2)) {
+        ("", None) => "127.0.0.1:0".to_owned(),
+        ("serve" | "serve-spec" | "call", Some(address)) => address,
+        _ => return Err("usage: 16_json_rpc [serve ADDR | serve-spec ADDR | call ADDR]".into()),
+    };
     if role != "call" {
         let procedures = if role == "serve-spec" { specification() } else { calculator() };
         // ANCHOR: protocol
@@ -70,8 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if role.is_empty() {
         // What step 3 of the first call sent, once more by hand.
-        let mut bytes = steps.take().swap_remove(2).bytes;
-        let raw = channel.connect()?;
+        let (raw, mut bytes) = (channel.connect()?, steps.take().swap_remove(2).bytes);
         raw.send(&bytes)?;
         bytes.extend(b"\n\n");
         raw.receive(&mut bytes)?;

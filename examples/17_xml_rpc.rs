@@ -62,6 +62,6 @@ fn main() -> Done {
         [_] => both_ends(),
         [_, "serve", address] => serve(address),
         [_, "call", address] => call(address),
-        _ => Err("17_xml_rpc [serve ADDR | call ADDR]".into()),
+        _ => Err("usage: 17_xml_rpc [serve ADDR | call ADDR]".into()),
     }
 }

@@ -65,6 +65,6 @@ fn main() -> Done {
         [_] => both_ends(),
         [_, "serve", address] => serve(address),
         [_, "call", address] => call(address),
-        _ => Err("18_hprose [serve ADDR | call ADDR]".into()),
+        _ => Err("usage: 18_hprose [serve ADDR | call ADDR]".into()),
     }
 }

@@ -74,6 +74,6 @@ fn main() -> Done {
         [_, "serve", address, "pingpong"] => serve(address, pingpong()),
         [_, "serve", address, "calculator"] => serve(address, calculator()),
         [_, "call", address] => call(address),
-        _ => Err("19_thrift [serve ADDR pingpong | serve ADDR calculator | call ADDR]".into()),
+        _ => Err("usage: 19_thrift [serve ADDR pingpong|calculator | call ADDR]".into()),
     }
 }

@@ -72,6 +72,6 @@ fn main() -> Done {
         ([_], _) => both_ends(),
         ([_, "serve", address, _], Some(service)) => serve(address, service),
         ([_, "call", address, name], Some((grpc, _))) => call(address, name, grpc),
-        _ => Err("20_grpc [serve ADDR hello|calculator|add|subtract | call ADDR SERVICE]".into()),
+        _ => Err("usage: 20_grpc [serve|call ADDR hello|calculator|add|subtract]".into()),
     }
 }

@@ -16,6 +16,7 @@ use ninestep::{Channel, ClientStub, Recorder, Server, Step, ThreadPerConnection}
 
 type Done<T> = Result<T, Box<dyn Error>>;
 type Explain = fn(&[u8]) -> Vec<Field>;
+type Shown = (ClientStub, String);
 
 fn call(stub: &ClientStub, procedure: &str) -> Done<String> {
     Ok(match procedure {
@@ -26,10 +27,7 @@ fn call(stub: &ClientStub, procedure: &str) -> Done<String> {
 
 /// Calls with a listener in between and shows what it heard. A stub without one is left to
 /// measure with, and a line of the table.
-fn show<P>(wire: &str, explain: Explain, protocol: fn() -> P) -> Done<(ClientStub, String)>
-where
-    P: Protocol + 'static,
-{
+fn show<P: Protocol + 'static>(wire: &str, explain: Explain, protocol: fn() -> P) -> Done<Shown> {
     let procedures = Demo.procedures().on("sayHi", |name: String| format!("Hi {name}!"));
     let server = Server::new(procedures).protocol(protocol()).bind("127.0.0.1:0")?;
     let address = server.local_addr();
@@ -42,8 +40,7 @@ where
     ["add", "sayHi", "add"].iter().try_for_each(|name| call(&stub, name).map(drop))?;
     let mut line = format!("| {wire} |");
     for procedure in ["add", "sayHi"] {
-        tap.take();
-        steps.take();
+        drop((tap.take(), steps.take()));
         println!("{wire}: {}", call(&stub, procedure)?);
         let (events, ends) = (steps.take(), [("client", Step::Pack), ("server", Step::Receive)]);
         for (bytes, (who, step)) in tap.take().iter().zip(ends) {
@@ -59,6 +56,9 @@ where
 }
 
 fn main() -> Done<()> {
+    let (1 | 3, file) = (env::args().len(), env::args().nth(2)) else {
+        return Err("usage: 21_wires_side_by_side [record FILE]".into());
+    };
     let wires = [
         show("native", native, Native::default)?,
         show("Thrift", thrift::explain::explain, thrift::Thrift::default)?,
@@ -75,5 +75,5 @@ fn main() -> Done<()> {
         table += &format!("{line} {:.1} µs |\n", time.as_secs_f64() * 1e6);
     }
     println!("bytes of the message + bytes around it\n\n{table}");
-    env::args().nth(2).map_or(Ok(()), |file| Ok(fs::write(file, table)?))
+    file.map_or(Ok(()), |file| Ok(fs::write(file, table)?))
 }

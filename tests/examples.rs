@@ -121,6 +121,25 @@ fn every_example_prints_what_is_expected() {
     );
 }
 
+#[test]
+fn an_example_says_how_to_call_it() {
+    for (name, arguments) in [
+        ("11_process_per_connection", &["bogus"][..]),
+        ("16_json_rpc", &["--help"]),
+        ("16_json_rpc", &["call"]),
+        ("17_xml_rpc", &["bogus"]),
+        ("18_hprose", &["call"]),
+        ("19_thrift", &["serve", "127.0.0.1:0"]),
+        ("20_grpc", &["serve", "127.0.0.1:0", "bogus"]),
+        ("21_wires_side_by_side", &["record"]),
+    ] {
+        let output = finish(name, start(name, arguments));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{name}");
+        assert!(said.starts_with(&format!("Error: \"usage: {name} [")), "{said}");
+    }
+}
+
 /// What an example prints otherwise than its file says.
 fn difference((name, program, arguments): &(String, String, Vec<String>)) -> Option<String> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
