@@ -2,6 +2,7 @@
 //!
 //! Chapter 7. A *fault* is the remote side's no; any other *error* is about the road between.
 //! `Error::execution` tells what the caller can know about the procedure: No, Maybe or Yes.
+//! One of the procedures panics, and Rust reports that on standard error; the server goes on.
 
 use std::panic::resume_unwind;
 use std::thread;
