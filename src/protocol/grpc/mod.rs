@@ -35,7 +35,9 @@
 //! What holds the default value of its type is not there in messages of most others, so a field
 //! that is not there is 0, empty, `false`, or `None`; no argument is ever missing. Without a file
 //! the Rust type says what the bytes are, which do not say it themselves: a `Value` takes text for
-//! bytes that are text, an integer for a varint, and bytes for a message or packed numbers. With a
+//! bytes that are text, an integer for a varint, and bytes for a message or packed numbers. So a
+//! `Value` comes back changed and nobody says so: `true` as 1, an integer above `i64::MAX` as a
+//! negative one, an empty list as `None`; and -1 given for a `u64` is read as `u64::MAX`. With a
 //! file an integer that does not fit what it declares is not written; one that is read is cut to its
 //! 32 bits, as all parsers of Protocol Buffers do.
 //!
