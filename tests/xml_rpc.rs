@@ -192,7 +192,10 @@ fn what_has_no_form_is_refused() {
         assert!(error.contains(why), "{error}");
     };
     let list = |value: Value| Value::List(vec![value]);
-    refused(list(Value::BigInt(u64::MAX)), "18446744073709551615 does not fit into an i8");
+    refused(
+        list(Value::BigInt(u64::MAX)),
+        "18446744073709551615 does not fit into 64 bits with a sign",
+    );
     refused(list(Value::Float(f64::NAN)), "not finite");
     refused(list(Value::Float(f64::NEG_INFINITY)), "not finite");
     for (letter, name) in [('\0', "U+0000"), ('\x1b', "U+001B"), ('\u{ffff}', "U+FFFF")] {
@@ -214,7 +217,11 @@ fn what_a_procedure_returns_may_have_no_form_either() {
         let packed = "the result cannot be packed: ";
         for (name, params, why) in [
             ("nan", String::new(), "a number is not finite"),
-            ("largest", String::new(), "18446744073709551615 does not fit into an i8"),
+            (
+                "largest",
+                String::new(),
+                "18446744073709551615 does not fit into 64 bits with a sign",
+            ),
             ("text", int(100_000), "a message has at most 100000 bytes"),
         ] {
             let fault = talk.fault(&call(name, &params));

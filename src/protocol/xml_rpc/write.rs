@@ -180,7 +180,7 @@ impl Emit for Xml<'_> {
     }
 
     fn big_int(&mut self, value: u64) -> Result {
-        Err(ValueError::Unfit(format!("{value} does not fit into an i8")))
+        Err(ValueError::Unfit(format!("{value} does not fit into 64 bits with a sign")))
     }
 
     fn float(&mut self, value: f64) -> Result {
