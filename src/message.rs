@@ -46,7 +46,7 @@ impl<'de> Packed<'_, 'de> {
             Packed::Native(unpacker) => seed.deserialize(unpacker).map_err(in_words),
             #[cfg(feature = "pull")]
             Packed::Events(mut puller) => seed.deserialize(&mut puller).map_err(in_words),
-            Packed::Other(packed) => seed.deserialize(packed).map_err(in_words),
+            Packed::Other(packed) => seed.deserialize(packed).map_err(without_place),
         }
     }
 }
@@ -55,6 +55,19 @@ impl<'de> Packed<'_, 'de> {
 #[cold]
 fn in_words(why: impl fmt::Display) -> String {
     why.to_string()
+}
+
+/// What serde_json says, without the place in a text that its reader never saw.
+#[cold]
+pub(crate) fn without_place(why: impl fmt::Display) -> String {
+    let mut words = why.to_string();
+    let is_number = |text: &str| text.parse::<usize>().is_ok();
+    if let Some((what, place)) = words.rsplit_once(" at line ")
+        && place.split_once(" column ").is_some_and(|it| is_number(it.0) && is_number(it.1))
+    {
+        words.truncate(what.len());
+    }
+    words
 }
 
 /// A value that is to become bytes: anything that serde can serialise.

@@ -22,10 +22,9 @@ fn its_client_gets_every_outcome_under_every_strategy() {
         let lines = format!(
             "15\n5\n2.5\n2.0\n'Hi Jürgen 🦀!'\n'pong'\nNone\nNone\nNone\n\
              error 1 division by zero None\nerror 1 division by zero None\n\
-             error 2 overflow None\nerror {expected} argument 2 (b) is missing at line 1 column 3\n\
-             error {expected} argument 2 (b): invalid type: string \"two\", expected i64 at line 1 \
-             column 9\n\
-             error {expected} there is no argument \"c\" at line 1 column 12\nerror -32601 Method not found\n\
+             error 2 overflow None\nerror {expected} argument 2 (b) is missing\n\
+             error {expected} argument 2 (b): invalid type: string \"two\", expected i64\n\
+             error {expected} there is no argument \"c\"\nerror -32601 Method not found\n\
              error -32603 panic failed inside\n3\nerror 1 division by zero None\n\
              error -32601 Method not found\n2\n0\n3\n"
         );

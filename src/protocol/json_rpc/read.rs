@@ -9,7 +9,7 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-use crate::message::Fault;
+use crate::message::{Fault, without_place};
 use crate::value::Value;
 
 /// What a client sent.
@@ -225,7 +225,7 @@ pub(super) fn check(json: &str, max_depth: usize) -> Result<(), String> {
     }
     let mut json = serde_json::Deserializer::from_str(json);
     // serde_json gives up at a depth of its own, which is higher.
-    Checked { depth: max_depth }.deserialize(&mut json).map_err(|why| why.to_string())
+    Checked { depth: max_depth }.deserialize(&mut json).map_err(without_place)
 }
 
 /// A value that is checked and dropped.
