@@ -111,6 +111,23 @@ fn its_command_line_prints_a_result_or_fails_with_a_fault() {
 }
 
 #[test]
+fn its_command_line_says_in_one_line_what_to_do() {
+    let file = folder().join("ninestep.py");
+    let file = file.to_str().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for (words, says) in [
+        (&[][..], "python3 ninestep.py 127.0.0.1:9000 add 10 5\n"),
+        (&[&*free], "python3 ninestep.py 127.0.0.1:9000 add 10 5\n"),
+        (&[&*free, "ping"], "; start a server there first\n"),
+    ] {
+        let output = python(&[&[file], words].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.ends_with(says) && said.lines().count() == 1, "{said}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[test]
 fn one_connection_carries_results_faults_and_names_under_every_strategy() {
     for strategy in STRATEGIES {
         let serving = Serving::start(strategy);

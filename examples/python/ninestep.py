@@ -2,10 +2,8 @@
 import io, socket, struct, sys
 
 class Channel:
-    def __init__(self, host, port):
-        self.address = (host, port)
-    def get_connection(self):
-        return socket.create_connection(self.address)
+    def __init__(self, host, port): self.address = (host, port)
+    def get_connection(self): return socket.create_connection(self.address)
 
 class Fault(Exception):
     def __init__(self, code, message, data):
@@ -75,6 +73,8 @@ def argument(word):
     return float(word) if "." in word else int(word)
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3 or ":" not in sys.argv[1]: sys.exit(__doc__)
     address, name, *words = sys.argv[1:]
     try: print(ClientStub(Channel(*address.rsplit(":", 1))).call(name, *map(argument, words)))
-    except Fault as fault: sys.exit(str(fault))
+    except ConnectionRefusedError: sys.exit(f"nobody listens at {address}; start a server there first")
+    except (Fault, OSError) as why: sys.exit(str(why))
