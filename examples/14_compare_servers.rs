@@ -8,7 +8,7 @@ use ninestep::compare::{self, Comparison, Effort, Experiment, Measured};
 /// For every strategy its first figure at the last place on the axis.
 fn print(experiment: &Experiment) {
     println!("{}", experiment.title);
-    println!("  one would expect: {}", experiment.expectation);
+    in_lines(&format!("one would expect: {}", experiment.expectation));
     let quantity = &experiment.quantities[0];
     for series in &experiment.series {
         match &series.measured {
@@ -28,7 +28,20 @@ fn print(experiment: &Experiment) {
             }
         }
     }
-    println!("  what it means: {}\n", experiment.meaning);
+    in_lines(&format!("what it means: {}\n", experiment.meaning));
+}
+
+/// A text in lines that fit on a page.
+fn in_lines(text: &str) {
+    let mut line = " ".to_owned();
+    for word in text.split(' ') {
+        if line.len() + word.len() > 90 {
+            println!("{line}");
+            line = "   ".to_owned();
+        }
+        line = line + " " + word;
+    }
+    println!("{line}");
 }
 
 fn main() -> std::io::Result<()> {
