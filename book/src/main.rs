@@ -47,7 +47,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
             println!("no fault found");
         }
         ["help" | "--help" | "-h"] => println!("{USAGE}"),
-        _ => bail!("what should the binder do?\n{USAGE}"),
+        other => bail!("there is no `cargo book {}`\n{USAGE}", other.join(" ")),
     }
     Ok(ExitCode::SUCCESS)
 }

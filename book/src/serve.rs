@@ -50,8 +50,8 @@ pub fn serve(root: &Path, port: u16) -> Result<()> {
         let listener = listener.with_context(|| format!("port {port}"))?;
         let address = format!("http://{}/", listener.local_addr()?);
         println!("{address} (Ctrl-C ends it)");
-        if let Err(why) = open::that_detached(&address) {
-            eprintln!("open it in a browser by hand: {why}");
+        if open::that_detached(&address).is_err() {
+            eprintln!("no browser could be started; open {address} in one");
         }
         Ok(axum::serve(listener, pages).await?)
     })
