@@ -44,6 +44,20 @@
 /// # Ok::<(), ninestep::Error>(())
 /// ```
 ///
+/// # What a method may be
+///
+/// | a method | or else the compiler says |
+/// |---|---|
+/// | takes `&self` | `no rules expected` another token |
+/// | has at most eight arguments | `this cannot be a procedure` |
+/// | takes owned arguments, `String` for `&str` | `implementation of serde_core::de::Deserialize is not general enough` |
+/// | returns this crate's `Result` | `mismatched types`: expected what it returns, found `Result` |
+///
+/// It has neither type parameters nor a body, and the trait has at least one method. Arguments and
+/// results implement serde's `Deserialize` and `Serialize`.
+///
+/// # What it becomes
+///
 /// For that trait the macro writes, in short:
 ///
 /// ```ignore
