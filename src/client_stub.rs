@@ -89,6 +89,19 @@ impl ClientStub {
     ///
     /// Who comes to send while another thread sends over the same stub waits until that is done, whatever
     /// the limit. The sending itself is given up if the server reads nothing for 20 s.
+    ///
+    /// ```
+    /// # let server = ninestep::Server::new(ninestep::demo::procedures());
+    /// # let (channel, connection) = ninestep::Channel::in_memory()?;
+    /// # std::thread::spawn(move || server.serve(connection));
+    /// # let stub = ninestep::ClientStub::new(&channel)?;
+    /// use std::time::Duration;
+    /// use ninestep::Error;
+    ///
+    /// let impatient = stub.call_timeout(Duration::from_millis(20));
+    /// assert!(matches!(impatient.call::<()>("sleep", (500,)), Err(Error::Timeout(_))));
+    /// # Ok::<(), ninestep::Error>(())
+    /// ```
     pub fn call_timeout(&self, timeout: impl Into<Option<Duration>>) -> ClientStub {
         ClientStub { road: self.road.clone(), call_timeout: timeout.into() }
     }
@@ -213,6 +226,20 @@ impl ClientStub {
     }
 
     /// Calls a procedure that nobody waits for: it has no outcome, and no fault either.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use ninestep::{Channel, ClientStub, Procedures, Server};
+    ///
+    /// let (tell, told) = channel();
+    /// let procedures = Procedures::new().on("note", move |text: String| tell.send(text).is_ok());
+    /// let (channel, connection) = Channel::in_memory()?;
+    /// std::thread::spawn(move || Server::new(procedures).serve(connection));
+    ///
+    /// ClientStub::new(&channel)?.notify("note", ("milk",))?;
+    /// assert_eq!(told.recv().as_deref(), Ok("milk"));
+    /// # Ok::<(), ninestep::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`send`](ClientStub::send).
@@ -491,6 +518,20 @@ impl<T> PendingCall<T> {
 
     /// Waits for the outcome, at most this long from now, and gives the call up after it. The
     /// server is not told of this limit.
+    ///
+    /// ```
+    /// # let server = ninestep::Server::new(ninestep::demo::procedures());
+    /// # let (channel, connection) = ninestep::Channel::in_memory()?;
+    /// # std::thread::spawn(move || server.serve(connection));
+    /// # let stub = ninestep::ClientStub::new(&channel)?;
+    /// use std::time::Duration;
+    /// use ninestep::Error;
+    ///
+    /// let pending = stub.send::<()>("sleep", (500,))?;
+    /// let outcome = pending.wait_timeout(Duration::from_millis(20));
+    /// assert!(matches!(outcome, Err(Error::Timeout(_))));
+    /// # Ok::<(), ninestep::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`ClientStub::call`].

@@ -177,6 +177,13 @@ impl Fault {
     }
 
     /// The same fault with data.
+    ///
+    /// ```
+    /// use ninestep::{Fault, Value};
+    ///
+    /// let fault = Fault::new(7, "too large").with_data(100_i64);
+    /// assert_eq!(fault.data, Value::Int(100));
+    /// ```
     pub fn with_data(self, data: impl Into<Value>) -> Fault {
         Fault { data: data.into(), ..self }
     }

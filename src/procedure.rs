@@ -99,6 +99,13 @@ impl Procedures {
     }
 
     /// These procedures and the others; where both have a name, the others' counts.
+    ///
+    /// ```
+    /// use ninestep::Procedures;
+    ///
+    /// let both = Procedures::new().on("one", || 1).and(Procedures::new().on("two", || 2));
+    /// assert_eq!(both.names().collect::<Vec<_>>(), ["one", "two"]);
+    /// ```
     pub fn and(mut self, others: Procedures) -> Procedures {
         self.by_name.extend(others.by_name);
         self

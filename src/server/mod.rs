@@ -49,6 +49,21 @@ use crate::transport::{Connection, NO_SIGNAL, lifeline, tcp};
 
 /// Procedures, and how they are offered. It does nothing until it is bound to an address, or
 /// given a connection to serve.
+///
+/// ```
+/// use ninestep::{Channel, ClientStub, Procedures, Server, ThreadPerConnection};
+///
+/// let procedures = Procedures::new().on("shout", |text: String| text.to_uppercase());
+/// let server = Server::new(procedures).bind("127.0.0.1:0")?;
+/// let (address, stop) = (server.local_addr(), server.stop_handle());
+/// let serving = std::thread::spawn(move || server.run(&ThreadPerConnection::default()));
+///
+/// let stub = ClientStub::new(&Channel::new(address))?;
+/// assert_eq!(stub.call::<String>("shout", ("hello",))?, "HELLO");
+/// stop.stop();
+/// serving.join().expect("the server does not panic")?;
+/// # Ok::<(), ninestep::Error>(())
+/// ```
 pub struct Server {
     pub(crate) procedures: Procedures,
     pub(crate) protocol: Arc<dyn Protocol>,
@@ -110,6 +125,14 @@ impl Server {
     }
 
     /// Waits as long as these limits say.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ninestep::{Limits, Procedures, Server};
+    ///
+    /// let limits = Limits { idle: Duration::from_secs(300), ..Limits::default() };
+    /// let server = Server::new(Procedures::new()).limits(limits);
+    /// ```
     pub fn limits(self, limits: Limits) -> Server {
         Server { limits, ..self }
     }
