@@ -152,7 +152,7 @@ fn past_the_limit_of_processes_connections_wait() {
     connections_wait_for_the_only_process(pool("serve", 1));
 }
 
-fn connections_wait_for_the_only_process(strategy: impl Strategy + Send + 'static) {
+fn connections_wait_for_the_only_process(strategy: impl Strategy + 'static) {
     let server = ServerThread::run(Server::new(procedures()), strategy);
     let first = server.client();
     let only = pid(&first);
@@ -171,7 +171,7 @@ fn a_process_that_cannot_be_started_is_an_answer() {
     clients_are_told_that_there_is_no_process(ProcessPool::command(NOTHING, [""; 0]));
 }
 
-fn clients_are_told_that_there_is_no_process(strategy: impl Strategy + Send + 'static) {
+fn clients_are_told_that_there_is_no_process(strategy: impl Strategy + 'static) {
     let server = ServerThread::run(Server::new(procedures()), strategy);
     within("a server whose processes cannot be started", move || {
         for _ in 0..3 {
@@ -188,7 +188,7 @@ fn a_child_that_does_not_finish_in_time_is_killed() {
     the_child_is_killed_at_the_end(pool("serve", 2));
 }
 
-fn the_child_is_killed_at_the_end(strategy: impl Strategy + Send + 'static) {
+fn the_child_is_killed_at_the_end(strategy: impl Strategy + 'static) {
     let limits = Limits { drain: Duration::from_millis(200), ..Limits::default() };
     let server = ServerThread::run(Server::new(procedures()).limits(limits), strategy);
     let stub = server.client();
@@ -245,7 +245,7 @@ fn what_a_process_has_started_does_not_hide_its_death() {
     death_is_seen(pool("serve", 1));
 }
 
-fn death_is_seen(strategy: impl Strategy + Send + 'static) {
+fn death_is_seen(strategy: impl Strategy + 'static) {
     let server = ServerThread::run(Server::new(procedures()), strategy);
     let stub = server.client();
     let dead = pid(&stub);

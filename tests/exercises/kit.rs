@@ -62,7 +62,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(
         procedures: Procedures,
-        strategy: impl Strategy + Send + 'static,
+        strategy: impl Strategy + 'static,
     ) -> Result<Running> {
         let server = Server::new(procedures).bind("127.0.0.1:0")?;
         let (address, stop) = (server.local_addr(), server.stop_handle());

@@ -349,7 +349,7 @@ pub const PATIENT: Limits =
     Limits { first_message: HOUR, message: HOUR, idle: HOUR, write: HOUR, drain: HOUR };
 
 /// A server of at most 1,000 bytes in a message.
-pub fn serve(limits: Limits, strategy: impl Strategy + Send + 'static) -> ServerThread {
+pub fn serve(limits: Limits, strategy: impl Strategy + 'static) -> ServerThread {
     let server = Server::new(demo::procedures()).protocol(Texts::new(1000)).limits(limits);
     ServerThread::run(server, strategy)
 }

@@ -216,7 +216,7 @@ pub struct ServerThread {
 
 impl ServerThread {
     /// Binds the server and runs it with this strategy.
-    pub fn run(server: Server, strategy: impl Strategy + Send + 'static) -> ServerThread {
+    pub fn run(server: Server, strategy: impl Strategy + 'static) -> ServerThread {
         let server = server.bind("127.0.0.1:0").expect("a free port");
         let (address, stop) = (server.local_addr(), server.stop_handle());
         ServerThread { address, stop, runs: Some(thread::spawn(move || server.run(&strategy))) }

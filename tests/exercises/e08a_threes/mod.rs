@@ -20,7 +20,7 @@ pub(crate) const EXERCISE: Exercise = Exercise {
 /// Long enough for whoever is served, and short for whoever is not.
 const MOMENT: Duration = Duration::from_secs(2);
 
-fn check(threes: impl Strategy + Send + 'static) -> Check {
+fn check(threes: impl Strategy + 'static) -> Check {
     let server = Running::start(Procedures::new().on("hello", || ()), threes)?;
     let connect = || (0..3).map(|_| server.connect()).collect::<Result<Vec<_>>>();
     let hello = |stub: &ClientStub, within| stub.call_timeout(within).call::<()>("hello", ());

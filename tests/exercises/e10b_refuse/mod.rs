@@ -19,7 +19,7 @@ pub(crate) const EXERCISE: Exercise = Exercise {
 
 const MOMENT: Duration = Duration::from_secs(2);
 
-fn check(refusing: impl Strategy + Send + 'static) -> Check {
+fn check(refusing: impl Strategy + 'static) -> Check {
     let server = Running::start(Procedures::new().on("hello", || ()), refusing)?;
     let hello = |stub: &ClientStub| stub.call_timeout(MOMENT).call::<()>("hello", ());
     let mut four = (0..4).map(|_| server.connect()).collect::<Result<Vec<_>>>()?;
