@@ -374,3 +374,147 @@ fn odd_numbers_are_reported_too() {
     elements(&html(&results, "empty"));
     assert!(!report::tables(&results).is_empty());
 }
+
+/// An experiment with several quantities; for each of them every strategy has a median, and runs
+/// this part of it below and above.
+fn made_up(
+    name: &str,
+    quantities: &[(&str, Better)],
+    strategies: &[(&str, &[(f64, f64)])],
+) -> Experiment {
+    let axis = |(name, better): &(&str, Better)| Axis {
+        name: (*name).to_owned(),
+        unit: String::new(),
+        better: *better,
+    };
+    let spread = |(median, off): &(f64, f64)| Spread {
+        median: *median,
+        least: median * (1.0 - off),
+        most: median * (1.0 + off),
+        runs: 3,
+    };
+    let series = |(strategy, values): &(&str, &[(f64, f64)])| Series {
+        strategy: (*strategy).to_owned(),
+        measured: Measured::Points(vec![Point {
+            at: 0.0,
+            values: values.iter().map(spread).collect(),
+        }]),
+    };
+    Experiment {
+        name: name.to_owned(),
+        axis: None,
+        quantities: quantities.iter().map(axis).collect(),
+        series: strategies.iter().map(series).collect(),
+        ..sample().experiments.remove(0)
+    }
+}
+
+/// What the page says for each strategy, and what against it.
+fn advice(page: &str) -> Vec<(String, Vec<String>, Vec<String>)> {
+    let sections = page.split("<h3 id=\"choose-").skip(1).map(|section| {
+        let section = section.split("</section>").next().unwrap();
+        let name = section.split(['>', '<']).nth(1).unwrap();
+        let (choose, wrong) = section.split_once("When this is the wrong choice").unwrap();
+        let reasons = |html: &str| -> Vec<String> {
+            let items = html.split("<li>").skip(1).map(|item| item.split("</li>").next().unwrap());
+            // The situation is a link.
+            let plain = |item: &str| item.replace("</a>", "").split_once('>').unwrap().1.to_owned();
+            items.map(plain).collect()
+        };
+        (name.to_owned(), reasons(choose), reasons(wrong))
+    });
+    sections.collect()
+}
+
+fn advice_on(experiment: Experiment, name: &str) -> Vec<(String, Vec<String>, Vec<String>)> {
+    let mut results = sample();
+    results.experiments = vec![experiment];
+    results.survival = None;
+    advice(&html(&results, name))
+}
+
+#[test]
+fn who_is_best_in_one_thing_and_far_behind_in_another_is_not_to_be_chosen() {
+    let quantities =
+        [("calls", Better::More), ("p99", Better::Less), ("clients answered", Better::More)];
+    let clients = made_up(
+        "clients",
+        &quantities,
+        &[
+            ("thread", &[(100.0, 0.1), (1.0, 0.1), (256.0, 0.0)]),
+            ("thread-pool", &[(110.0, 0.1), (1.0, 0.1), (8.0, 0.0)]),
+            ("process-fork", &[(60.0, 0.1), (4.0, 0.1), (256.0, 0.0)]),
+        ],
+    );
+    let said = |name: &str, choose: &[&str], wrong: &[&str]| {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        (name.to_owned(), owned(choose), owned(wrong))
+    };
+    assert_eq!(
+        advice_on(clients, "one-thing"),
+        [
+            said("thread", &["many clients at once: 1.7 × process-fork (calls)"], &[]),
+            said("thread-pool", &[], &["many clients at once: 0.031 × thread (clients answered)"]),
+            said("process-fork", &[], &["many clients at once: 4 × thread (p99)"]),
+        ]
+    );
+}
+
+#[test]
+fn nobody_is_recommended_by_figures_that_are_far_apart() {
+    let connections = made_up(
+        "connections",
+        &[("connections", Better::More)],
+        &[
+            ("single", &[(99.0, 0.41)]),
+            ("thread", &[(100.0, 0.41)]),
+            ("thread-pool", &[(139.0, 0.05)]),
+            ("process-fork", &[(20.0, 0.1)]),
+        ],
+    );
+    let advice = advice_on(connections, "far-apart");
+    let chosen = advice.iter().filter(|(_, choose, _)| !choose.is_empty());
+    let chosen: Vec<_> = chosen.map(|(name, choose, _)| (&**name, &*choose[0])).collect();
+    let pool = "many short connections: 7 × process-fork (connections)";
+    assert_eq!(chosen, [("thread-pool", pool)]);
+}
+
+#[test]
+fn small_differences_count_for_nobody() {
+    // Two by a spread that is too small to be all of it, two by single runs.
+    for (name, off, runs, other) in [("rounds", 0.001, 2, 96.0), ("single-runs", 0.0, 1, 60.0)] {
+        let mut close = made_up(
+            "compute",
+            &[("calls", Better::More)],
+            &[("thread", &[(other, off)]), ("thread-pool", &[(100.0, off)])],
+        );
+        for series in &mut close.series {
+            let Measured::Points(points) = &mut series.measured else { panic!("points") };
+            points[0].values[0].runs = runs;
+        }
+        let advice = advice_on(close, name);
+        assert!(advice.iter().all(|(_, choose, _)| choose.is_empty()), "{advice:?}");
+    }
+}
+
+/// `UPDATE_EXPECTED=1 cargo test --test compare_report` writes the report anew; its figures stay.
+#[test]
+fn the_recorded_report_is_what_its_results_give_and_never_for_and_against_the_same() {
+    let recorded = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/book/recorded"));
+    let results = fs::read(recorded.join("results.json")).unwrap();
+    let results: Results = serde_json::from_slice(&results).unwrap();
+    let page = html(&results, "recorded");
+    let report = recorded.join("report.html");
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&report, &page).unwrap();
+    }
+    assert!(fs::read_to_string(&report).unwrap() == page, "run it with UPDATE_EXPECTED=1");
+    for page in [page, html(&sample(), "for-and-against")] {
+        for (strategy, choose, wrong) in advice(&page) {
+            let situation = |reason: &String| reason.split(": ").next().unwrap().to_owned();
+            let wrong: HashSet<String> = wrong.iter().map(situation).collect();
+            let both = choose.iter().map(situation).find(|choose| wrong.contains(choose));
+            assert_eq!(both, None, "{strategy}");
+        }
+    }
+}

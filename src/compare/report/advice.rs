@@ -55,8 +55,8 @@ pub(super) fn strategies(results: &Results) -> Vec<&str> {
     unique(series.map(|series| &*series.strategy).chain(rows))
 }
 
-/// What an experiment says for and against a strategy: for it by what is charted first, against
-/// it by what is worst.
+/// What an experiment says for and against a strategy: for it, if it is among the best in all that
+/// was measured; against it by what is worst. So it never says both.
 fn measured(
     experiment: &Experiment,
     strategy: &str,
@@ -68,15 +68,15 @@ fn measured(
         because,
         section: experiment.name.clone(),
     };
-    let standings = (0..experiment.quantities.len()).map(|number| Standing::of(experiment, number));
-    let standings: Vec<Option<Standing>> = standings.collect();
-    let first = standings.first().and_then(Option::as_ref);
-    let first = first.filter(|standing| standing.is_best(strategy));
-    choose.extend(first.and_then(|standing| standing.against(strategy)).map(reason));
-    let far = standings.iter().flatten();
-    let far = far.filter_map(|standing| Some((standing.distance(strategy)?, standing)));
-    let worst = far.max_by(|(a, _), (b, _)| a.total_cmp(b));
-    wrong.extend(worst.and_then(|(_, standing)| standing.against(strategy)).map(reason));
+    let standings: Vec<Standing> = (0..experiment.quantities.len())
+        .filter_map(|number| Standing::of(experiment, number))
+        .collect();
+    if standings.iter().all(|standing| standing.is_among_best(strategy)) {
+        choose.extend(standings.iter().find_map(|standing| standing.lead(strategy)).map(reason));
+    }
+    let lags = standings.iter().filter_map(|standing| standing.lag(strategy));
+    let worst = lags.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    wrong.extend(worst.map(|(_, because)| reason(because)));
     for series in experiment.series.iter().filter(|series| series.strategy == strategy) {
         if let Measured::CannotRun(why) = &series.measured {
             wrong.push(reason(format!("it cannot run here: {}", why.reason)));
@@ -304,7 +304,7 @@ mod tests {
         assert!(choose.is_empty());
         assert_eq!(wrong, ["clients that may be slow: 8, and 0 with thread (calls held up)"]);
         let (choose, _) = said(&results, "process-fork");
-        assert_eq!(choose, ["clients that may be slow: equal to thread (calls held up)"]);
+        assert_eq!(choose, ["clients that may be slow: 0, and 8 with single (calls held up)"]);
     }
 
     #[test]

@@ -7,8 +7,12 @@ use crate::compare::{Better, Experiment, Spread};
 /// The strategy that the others are measured against.
 const REFERENCE: &str = "thread";
 
-/// From this ratio to the best on, a strategy is the wrong choice.
+/// From this ratio to the best on, a strategy is the wrong choice. A smaller one between single runs,
+/// which show no spread, says nothing.
 const FAR: f64 = 2.0;
+
+/// Up to this ratio two figures are equal, as two or three runs do not show all of the spread.
+const NEAR: f64 = 1.1;
 
 /// How the strategies stand in one quantity, at the place that most of them reached.
 pub(super) struct Standing<'a> {
@@ -17,7 +21,7 @@ pub(super) struct Standing<'a> {
     at: f64,
     /// From the best to the worst.
     ranked: Vec<(&'a str, &'a Spread)>,
-    /// How many of them are the best, because their spreads meet.
+    /// How many of them are the best, because they do not differ measurably.
     best: usize,
 }
 
@@ -39,8 +43,7 @@ impl<'a> Standing<'a> {
             Better::Neither => return None,
         }
         let (_, first) = ranked.first().filter(|_| ranked.len() > 1)?;
-        let meets = |spread: &Spread| spread.least <= first.most && first.least <= spread.most;
-        let best = ranked.iter().take_while(|(_, spread)| meets(spread)).count();
+        let best = ranked.iter().take_while(|(_, spread)| !differ(spread, first)).count();
         Some(Standing { experiment, quantity, at, ranked, best })
     }
 
@@ -65,17 +68,45 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// A strategy's figure, as a ratio to thread per connection, or to the best other one.
-    pub(super) fn against(&self, strategy: &str) -> Option<String> {
-        let others = || self.ranked.iter().filter(|(name, _)| *name != strategy);
-        let (name, _) = others().find(|(name, _)| *name == REFERENCE).or(others().next())?;
-        let times = self.times(strategy, name)?;
-        let (_, own) = self.find(strategy)?;
-        let figure = match &*two_digits(times) {
-            // Both are 0.
-            "1" | "NaN" => format!("equal to {name}"),
-            "inf" => format!("{}, and 0 with {name}", rounded(own.median)),
-            times => format!("{times} × {name}"),
+    /// Whether a strategy is not measurably worse than the best, and no run of it is far from that.
+    pub(super) fn is_among_best(&self, strategy: &str) -> bool {
+        let best = self.ranked[0].1;
+        self.find(strategy).is_some_and(|(_, own)| {
+            let far = |run| ratio(run, best.median) >= FAR;
+            !differ(own, best) && (std::ptr::eq(own, best) || !far(own.least) && !far(own.most))
+        })
+    }
+
+    /// How much better a strategy is than thread per connection; or, where that is not measurable,
+    /// than the best of those that it measurably beats.
+    pub(super) fn lead(&self, strategy: &str) -> Option<String> {
+        let (rank, own) = self.find(strategy)?;
+        let beaten = || self.ranked[rank..].iter().filter(|(_, other)| differ(own, other));
+        let (name, _) = beaten().find(|(name, _)| *name == REFERENCE).or(beaten().next())?;
+        self.against(strategy, name)
+    }
+
+    /// How far a strategy is from the best, if that makes it the wrong choice: how many times worse
+    /// it is, and its figure as a ratio to thread per connection, or else to the best.
+    pub(super) fn lag(&self, strategy: &str) -> Option<(f64, String)> {
+        let far =
+            |own, other: &Spread| differ(own, other) && ratio(own.median, other.median) >= FAR;
+        let (rank, own) = self.find(strategy)?;
+        let (best, first) = self.ranked[0];
+        let reference = self.find(REFERENCE);
+        if !far(own, first) || reference.is_some_and(|(it, _)| rank < it) {
+            return None;
+        }
+        let other = reference.filter(|(_, it)| far(own, it)).map_or(best, |_| REFERENCE);
+        Some((ratio(own.median, first.median), self.against(strategy, other)?))
+    }
+
+    /// A strategy's figure, as a ratio to another's.
+    fn against(&self, strategy: &str, other: &str) -> Option<String> {
+        let ((_, own), (_, others)) = (self.find(strategy)?, self.find(other)?);
+        let figure = match own.median == 0.0 || others.median == 0.0 {
+            true => format!("{}, and {} with {other}", rounded(own.median), rounded(others.median)),
+            false => format!("{} × {other}", two_digits(self.times(strategy, other)?)),
         };
         let quantity = &self.experiment.quantities[self.quantity].name;
         Some(match &*self.place() {
@@ -98,21 +129,6 @@ impl<'a> Standing<'a> {
         Some(paired.unwrap_or(own.median / others.median))
     }
 
-    /// How many times worse than the best a strategy is, if it is far from it, and worse than
-    /// thread per connection too.
-    pub(super) fn distance(&self, strategy: &str) -> Option<f64> {
-        let (rank, own) = self.find(strategy)?;
-        let reference = self.find(REFERENCE).map_or(0, |(rank, _)| rank);
-        let times = own.median / self.ranked[0].1.median;
-        let distance = times.max(1.0 / times);
-        (rank >= self.best && rank >= reference && distance >= FAR).then_some(distance)
-    }
-
-    pub(super) fn is_best(&self, strategy: &str) -> bool {
-        let differs = self.best < self.ranked.len();
-        differs && self.find(strategy).is_some_and(|(rank, _)| rank < self.best)
-    }
-
     /// Where a strategy stands; 0 is the best.
     fn find(&self, strategy: &str) -> Option<(usize, &'a Spread)> {
         let rank = self.ranked.iter().position(|(name, _)| *name == strategy)?;
@@ -123,4 +139,18 @@ impl<'a> Standing<'a> {
         let axis = self.experiment.axis.as_ref();
         axis.map_or(String::new(), |axis| format!(" at {} {}", self.at, axis.name))
     }
+}
+
+/// Whether two figures are apart by more than their spreads; single runs have none.
+fn differ(a: &Spread, b: &Spread) -> bool {
+    let ratio = ratio(a.median, b.median);
+    match a.runs.min(b.runs) {
+        0 | 1 => ratio >= FAR,
+        _ => ratio > NEAR && (a.least > b.most || b.least > a.most),
+    }
+}
+
+/// How many times larger the larger of two figures is.
+fn ratio(a: f64, b: f64) -> f64 {
+    if a == b { 1.0 } else { (a / b).max(b / a) }
 }

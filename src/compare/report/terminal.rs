@@ -119,7 +119,7 @@ fn choices(advice: &[Advice]) -> Table {
         };
         table.add_row([
             advice.strategy.to_owned(),
-            lines(&advice.choose, "nothing: it was best nowhere"),
+            lines(&advice.choose, "nothing: nowhere was it among the best in everything"),
             lines(&advice.wrong, "nothing that was measured"),
         ]);
     }
