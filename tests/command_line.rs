@@ -155,7 +155,8 @@ fn a_result_is_json_and_an_argument_is_json_or_text() {
 fn a_fault_is_code_1() {
     let server = Serving::start(&[]);
     server.call(&["divide", "1", "0"]).fails(1, &["fault 1: division by zero\n"]);
-    server.call(&["ad", "1"]).fails(1, &["fault -32601: ", r#""ad""#]);
+    let listed = "tip: is the name right? `ninestep serve --help` lists the procedures";
+    server.call(&["ad", "1"]).fails(1, &["fault -32601: ", r#""ad""#, listed]);
     server.call(&["add", "1"]).fails(1, &["fault -32602: expected (a: i64, b: i64)"]);
     server.call(&["panic"]).fails(1, &["fault -32601: "]);
 }
@@ -183,8 +184,49 @@ fn a_call_that_nobody_can_answer_is_code_2() {
     let start = format!("tip: is a server running? `ninestep serve --listen {address}` starts one");
     refused.fails(2, &[&format!("error: connecting to {address} failed"), &start]);
 
-    let nowhere = run(&["call", "nowhere", "ping"]);
-    nowhere.fails(2, &["error: connecting to nowhere failed", "tip: ADDR is HOST:PORT"]);
+    // This reaches the same socket, but is not certain to be an address of this machine.
+    let elsewhere = address.replace("127.0.0.1", "0.0.0.0");
+    run(&["call", &elsewhere, "ping"]).fails(2, &["tip: no server listens there: "]);
+
+    for address in ["nowhere", ":9000", "127.0.0.1:x"] {
+        let error = format!("error: connecting to {address} failed");
+        run(&["call", address, "ping"]).fails(2, &[&error, "tip: ADDR is HOST:PORT"]);
+    }
+    // Nobody has a name that ends so (RFC 2606).
+    let unknown = run(&["call", "nowhere.invalid:9000", "ping"]);
+    unknown.fails(2, &["tip: is the name right? ", r#"knows no address of "nowhere.invalid""#]);
+}
+
+#[test]
+fn an_address_over_http_is_for_protocols_over_http() {
+    let server = Serving::start(&[]);
+    for address in [format!("http://{}", server.address), format!("{}/rpc", server.address)] {
+        for protocol in ["native", "thrift", "json-rpc-tcp"] {
+            let printed = run(&["call", "--protocol", protocol, &address, "ping"]);
+            let error = format!("error: {address} is an address over HTTP, which this protocol");
+            printed.fails(2, &[&error, "tip: ADDR is HOST:PORT here"]);
+        }
+    }
+    // What a path would say, gRPC says by other means.
+    let printed = run(&["call", "--protocol", "grpc", "http://127.0.0.1:1/rpc", "ping"]);
+    printed.fails(2, &["error: gRPC makes its own path", "tip: leave /rpc out"]);
+    let server = Serving::start(&["--protocol", "json-rpc"]);
+    let address = format!("http://{}/", server.address);
+    let printed = run(&["call", "--protocol", "json-rpc", &address, "add", "10", "5"]);
+    assert_eq!((printed.code, &*printed.stdout, &*printed.stderr), (Some(0), "15\n", ""));
+}
+
+#[test]
+fn an_argument_that_is_nearly_json_is_a_text_with_a_warning() {
+    let server = Serving::start(&[]);
+    for text in ["{a: 1}", "[1, 2", "\"Ada"] {
+        let printed = server.call(&["echo", text]);
+        let sent: serde_json::Value = serde_json::from_str(&printed.stdout).unwrap();
+        assert_eq!((printed.code, sent.as_str()), (Some(0), Some(text)));
+        let warning = "warning: argument 1 is no JSON, so it is sent as text: ";
+        assert!(printed.stderr.starts_with(warning), "{}", printed.stderr);
+        assert_eq!(printed.stderr.lines().count(), 1, "{}", printed.stderr);
+    }
 }
 
 /// The address of a peer that answers one connection with these bytes and closes it.

@@ -1,12 +1,13 @@
 //! `ninestep call`: one call, its result as JSON.
 
 use std::io::{self, ErrorKind, Write};
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use ninestep::{Channel, ClientStub, Error, Result, Value};
+use ninestep::{Channel, ClientStub, Error, Fault, Result, Value};
 
 use crate::json_lines::JsonLines;
 use crate::protocol::Protocol;
@@ -33,6 +34,9 @@ pub(crate) struct Call {
     arguments: Vec<String>,
 }
 
+/// What an address looks like.
+const HOST_PORT: &str = "ADDR is HOST:PORT, for instance 127.0.0.1:9000";
+
 /// What a caller must know before calling again.
 const AGAIN: &str = "the server may have executed the call all the same";
 
@@ -53,7 +57,9 @@ Exit codes:
 impl Call {
     /// Prints the result and succeeds; or prints a fault and exits with 1, any other error with 2.
     pub(crate) fn run(self) -> ExitCode {
-        if let Some(code) = self.protocol.mistake() {
+        if let Some(code) =
+            self.protocol.mistake().or_else(|| self.protocol.mistake_in(&self.address))
+        {
             return code;
         }
         match self.call() {
@@ -66,6 +72,12 @@ impl Call {
             }
             Err(Error::Fault(fault)) => {
                 anstream::eprintln!("fault {}: {}", fault.code, fault.message);
+                if fault.code == Fault::NO_SUCH_PROCEDURE {
+                    crate::tip(
+                        "is the name right? `ninestep serve --help` lists the procedures of its \
+                         servers; another's are in its description",
+                    );
+                }
                 ExitCode::from(1)
             }
             Err(error) => crate::failed(error.with_causes(), self.tip(&error)),
@@ -85,19 +97,33 @@ impl Call {
         if self.trace {
             channel = channel.observer(Arc::new(JsonLines));
         }
-        let arguments: Vec<Value> = self.arguments.iter().map(|text| json_or_text(text)).collect();
-        ClientStub::new(&channel)?.call(&self.method, arguments)
+        ClientStub::new(&channel)?.call(&self.method, values(&self.arguments))
     }
 
     /// What a person can do about a call without an answer.
     fn tip(&self, error: &Error) -> String {
         match error {
-            Error::Connect { address, source } => match source.kind() {
-                ErrorKind::ConnectionRefused => {
-                    format!("is a server running? `ninestep serve --listen {address}` starts one")
+            Error::Connect { address, source } => {
+                let host = address.rsplit_once(':').map_or("", |(host, _)| host);
+                match source.kind() {
+                    ErrorKind::ConnectionRefused if is_this_machine(host) => format!(
+                        "is a server running? `ninestep serve --listen {address}` starts one"
+                    ),
+                    ErrorKind::ConnectionRefused => {
+                        "no server listens there: is the address right, and is the server running?"
+                            .to_owned()
+                    }
+                    ErrorKind::InvalidInput => HOST_PORT.to_owned(),
+                    _ if host.is_empty() => HOST_PORT.to_owned(),
+                    // What the operating system says of a name has no number.
+                    _ if source.raw_os_error().is_none() && host.parse::<IpAddr>().is_err() => {
+                        format!("is the name right? This machine knows no address of {host:?}")
+                    }
+                    _ => {
+                        "is the address right, and does the network reach that machine?".to_owned()
+                    }
                 }
-                _ => "ADDR is HOST:PORT, for instance 127.0.0.1:9000".to_owned(),
-            },
+            }
             Error::Protocol(_) => {
                 "does the server speak this --protocol, and at this path?".to_owned()
             }
@@ -113,6 +139,24 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     seconds.filter(|time| !time.is_zero()).ok_or("not a number of seconds above 0")
 }
 
-pub(crate) fn json_or_text(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+/// Whether a host is this machine for certain, and a server could be started there.
+fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// The arguments: each is JSON, or else a text. Of one that looks as if JSON was meant it is said.
+pub(crate) fn values(arguments: &[String]) -> Vec<Value> {
+    let value = |(index, text): (usize, &String)| {
+        serde_json::from_str(text).unwrap_or_else(|error| {
+            if text.trim_start().starts_with(['{', '[', '"']) {
+                let number = index + 1;
+                crate::warn(format!(
+                    "argument {number} is no JSON, so it is sent as text: {error}"
+                ));
+            }
+            Value::from(text.as_str())
+        })
+    };
+    arguments.iter().enumerate().map(value).collect()
 }

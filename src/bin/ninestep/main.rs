@@ -66,7 +66,19 @@ fn main() -> ExitCode {
 
 /// Prints what went wrong and what to do about it; the code is for errors that are no fault.
 fn failed(error: impl Display, tip: impl Display) -> ExitCode {
-    let (red, green) = (AnsiColor::Red.on_default().bold(), AnsiColor::Green.on_default());
-    anstream::eprintln!("{red}error:{red:#} {error}\n  {green}tip:{green:#} {tip}");
+    let red = AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{red}error:{red:#} {error}");
+    self::tip(tip);
     ExitCode::from(2)
+}
+
+fn tip(tip: impl Display) {
+    let green = AnsiColor::Green.on_default();
+    anstream::eprintln!("  {green}tip:{green:#} {tip}");
+}
+
+/// Prints what may not be what was meant.
+fn warn(warning: impl Display) {
+    let yellow = AnsiColor::Yellow.on_default().bold();
+    anstream::eprintln!("{yellow}warning:{yellow:#} {warning}");
 }

@@ -105,6 +105,31 @@ impl Protocol {
         }
     }
 
+    /// Says what is wrong with this address, if it has more than the protocol can use.
+    pub(crate) fn mistake_in(&self, address: &str) -> Option<ExitCode> {
+        let rest = address.strip_prefix("http://").unwrap_or(address);
+        let path = rest.find('/').map_or("", |slash| &rest[slash..]);
+        match self.protocol {
+            Name::JsonRpc | Name::XmlRpc | Name::Hprose => None,
+            Name::Grpc if matches!(path, "" | "/") => None,
+            Name::Grpc => Some(crate::failed(
+                "gRPC makes its own path, of the service and the procedure",
+                format!("leave {path} out, and name the procedure Service/Method"),
+            )),
+            Name::Native | Name::JsonRpcTcp | Name::Thrift => {
+                let is_plain = rest == address && path.is_empty();
+                (!is_plain).then(|| {
+                    crate::failed(
+                        format!(
+                            "{address} is an address over HTTP, which this protocol does not use"
+                        ),
+                        "ADDR is HOST:PORT here; or name another --protocol, for instance json-rpc",
+                    )
+                })
+            }
+        }
+    }
+
     fn thrift(&self) -> Thrift {
         match &self.idl {
             Some(Idl::Thrift(idl)) => Thrift { idl: idl.clone(), ..Thrift::default() },

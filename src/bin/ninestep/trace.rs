@@ -14,7 +14,7 @@ use clap::Args;
 use ninestep::{Channel, ClientStub, Error, Recorded, Recorder, Value};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::call::json_or_text;
+use crate::call::values;
 use crate::json_lines;
 use crate::tour::Failure;
 use crate::tour::process::ServerProcess;
@@ -82,7 +82,7 @@ impl TraceCall {
         let server = ServerProcess::start(&["--strategy", "thread", "--trace"])?;
         let server_id = server.process.id();
         end_with_us(server_id);
-        let arguments: Vec<Value> = self.arguments.iter().map(|text| json_or_text(text)).collect();
+        let arguments = values(&self.arguments);
         let call = format!("{}({})", self.procedure, joined(&arguments));
         let doing = format!("calling {call}");
         let recorder = Arc::new(Recorder::default());
