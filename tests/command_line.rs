@@ -217,6 +217,15 @@ fn an_address_over_http_is_for_protocols_over_http() {
 }
 
 #[test]
+fn a_number_that_json_cannot_write_is_named() {
+    let server = Serving::start(&[]);
+    for (divisor, number) in [("1e-10", "inf"), ("-0.0000000001", "-inf")] {
+        let error = format!("error: the number {number} is in the result, and JSON has no form");
+        server.call(&["divide", "1e308", divisor]).fails(2, &[&error, "tip: the server executed"]);
+    }
+}
+
+#[test]
 fn an_argument_that_is_nearly_json_is_a_text_with_a_warning() {
     let server = Serving::start(&[]);
     for text in ["{a: 1}", "[1, 2", "\"Ada"] {

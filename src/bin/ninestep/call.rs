@@ -52,7 +52,7 @@ const EXAMPLES: &str = r#"Examples:
 Exit codes:
   0  the procedure returned its result, which is on standard output
   1  the server answered with a fault
-  2  no answer came, or the command line is wrong"#;
+  2  no answer came, or one that JSON cannot write, or the command line is wrong"#;
 
 impl Call {
     /// Prints the result and succeeds; or prints a fault and exits with 1, any other error with 2.
@@ -64,7 +64,15 @@ impl Call {
         }
         match self.call() {
             Ok(result) => {
-                // Every value of the wire has a JSON form: bytes become numbers.
+                if let Some(number) = without_json(&result) {
+                    return crate::failed(
+                        format!(
+                            "the number {number:?} is in the result, and JSON has no form for it"
+                        ),
+                        "the server executed the call; a program can read such a result",
+                    );
+                }
+                // Every other value of the wire has a JSON form: bytes become numbers.
                 let json = serde_json::to_string(&result).unwrap_or_else(|_| result.to_string());
                 // Nobody may be left who wants to know.
                 let _ = writeln!(io::stdout(), "{json}");
@@ -143,6 +151,16 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
 fn is_this_machine(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// The first number that JSON cannot write: one that is infinite, or none at all.
+fn without_json(value: &Value) -> Option<f64> {
+    match value {
+        Value::Float(number) => (!number.is_finite()).then_some(*number),
+        Value::List(items) => items.iter().find_map(without_json),
+        Value::Map(pairs) => pairs.iter().find_map(|(_, value)| without_json(value)),
+        _ => None,
+    }
 }
 
 /// The arguments: each is JSON, or else a text. Of one that looks as if JSON was meant it is said.
