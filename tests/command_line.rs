@@ -238,6 +238,22 @@ fn an_argument_that_is_nearly_json_is_a_text_with_a_warning() {
     }
 }
 
+#[test]
+fn a_service_has_a_name_that_can_be_one() {
+    for format in ["thrift", "proto"] {
+        for name in ["bad name!", "", "9lives", "my.Service"] {
+            let printed = run(&["idl", "--format", format, "--service", name]);
+            let error = format!("error: --service {name:?} cannot be the name of a service");
+            printed.fails(2, &[&error, "tip: a name is made of the letters"]);
+        }
+        let printed = run(&["idl", "--format", format, "--service", "My_Service2"]);
+        assert_eq!((printed.code, &*printed.stderr), (Some(0), ""));
+        assert!(printed.stdout.contains("service My_Service2 {"), "{}", printed.stdout);
+    }
+    let printed = run(&["idl", "--format", "openrpc", "--service", "Our demo"]);
+    assert!(printed.stdout.contains(r#""title": "Our demo""#), "{}", printed.stdout);
+}
+
 /// The address of a peer that answers one connection with these bytes and closes it.
 fn peer(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

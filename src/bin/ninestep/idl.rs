@@ -39,6 +39,14 @@ Examples:
 impl Idl {
     /// Prints the description.
     pub(crate) fn run(self) -> ExitCode {
+        // An OpenRPC document has a title, which is any text.
+        if !matches!(self.format, Format::Openrpc) && !is_identifier(&self.service) {
+            return crate::failed(
+                format!("--service {:?} cannot be the name of a service there", self.service),
+                "a name is made of the letters a to z and A to Z, digits and underscores, and does \
+                 not begin with a digit",
+            );
+        }
         let trouble = if self.with_trouble { demo::trouble() } else { Procedures::new() };
         let procedures = demo::procedures().and(trouble);
         let text = match self.format {
@@ -50,4 +58,9 @@ impl Idl {
         let _ = io::stdout().write_all(text.as_bytes());
         ExitCode::SUCCESS
     }
+}
+
+fn is_identifier(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(is_part)
 }
