@@ -254,6 +254,40 @@ fn a_service_has_a_name_that_can_be_one() {
     assert!(printed.stdout.contains(r#""title": "Our demo""#), "{}", printed.stdout);
 }
 
+#[test]
+fn a_trace_calls_a_fault_a_fault() {
+    let printed = run(&["trace", "divide", "1", "0"]);
+    assert_eq!((printed.code, &*printed.stderr), (Some(0), ""));
+    for text in [
+        "runs it, which ends in a fault\n",
+        "packs the fault into a message of ",
+        " and unpacks the fault\n",
+        "has the fault 1: division by zero\n",
+    ] {
+        assert!(printed.stdout.contains(text), "{text:?} is not in:\n{}", printed.stdout);
+    }
+    assert!(!printed.stdout.contains("result"), "{}", printed.stdout);
+
+    let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/trace-of-a-fault.html");
+    assert_eq!(run(&["trace", "--out", file, "divide", "1", "0"]).code, Some(0));
+    let page = std::fs::read_to_string(file).unwrap();
+    for text in [
+        "the server runs the procedure, which ends in a fault<",
+        "the server stub packs the fault and sends it<",
+        "the client stub receives the message and unpacks the fault<",
+        "the client has the fault<",
+    ] {
+        assert!(page.contains(text), "{text:?} is not in the page");
+    }
+}
+
+#[test]
+fn a_trace_that_cannot_be_written_says_what_to_do() {
+    let printed = run(&["trace", "--out", "/dev/null/trace.html", "add", "1", "2"]);
+    let error = "error: stopped while writing /dev/null/trace.html: ";
+    printed.fails(2, &[error, "tip: choose another file: its folder must be there"]);
+}
+
 /// The address of a peer that answers one connection with these bytes and closes it.
 fn peer(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -7,6 +7,7 @@ mod strategies;
 
 use std::env;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,6 +30,8 @@ pub(crate) enum Failure {
         /// The command that shows a person the same.
         by_hand: String,
     },
+    #[error("stopped while writing {}: {why}", file.display())]
+    File { file: PathBuf, why: io::Error },
     #[error("the tour was interrupted")]
     Interrupted,
 }
@@ -42,6 +45,9 @@ impl Failure {
     pub(crate) fn tip(&self) -> String {
         match self {
             Failure::Process { by_hand, .. } => format!("to see more of it, run: {by_hand}"),
+            Failure::File { .. } => {
+                "choose another file: its folder must be there, and you may write in it".to_owned()
+            }
             Failure::Output(_) | Failure::Interrupted => "run it again".to_owned(),
         }
     }

@@ -45,6 +45,7 @@ struct Trace {
     call: String,
     /// Its result or its fault.
     outcome: String,
+    is_fault: bool,
     client: u32,
     server: u32,
     /// In the order of their numbers.
@@ -67,12 +68,11 @@ impl TraceCall {
     fn show(&self, trace: &Trace) -> Result<(), Failure> {
         let Some(file) = &self.out else {
             let Trace { call, outcome, steps, .. } = trace;
+            let outcome = if trace.is_fault { Err(&**outcome) } else { Ok(&**outcome) };
             return print(&mut anstream::stdout(), steps, call, outcome);
         };
         let page = page::html(trace).map_err(io::Error::other)?;
-        fs::write(file, page).map_err(|error| {
-            Failure::new(&format!("writing {}", file.display()), error, "ninestep trace --help")
-        })?;
+        fs::write(file, page).map_err(|why| Failure::File { file: file.clone(), why })?;
         anstream::println!("{}", file.display());
         Ok(())
     }
@@ -89,6 +89,7 @@ impl TraceCall {
         let channel = Channel::new(&server.address).observer(recorder.clone());
         let stub = ClientStub::new(&channel).map_err(|error| server.failure(&doing, error))?;
         let result: Result<Value, Error> = stub.call(&self.procedure, arguments);
+        let is_fault = result.is_err();
         let outcome = match result {
             Ok(value) => value.to_string(),
             Err(Error::Fault(fault)) => format!("fault {}: {}", fault.code, fault.message),
@@ -99,7 +100,8 @@ impl TraceCall {
         steps.extend(server.stop()?.iter().filter_map(|line| json_lines::read(line)));
         // Not by time: the server can have the message before the client tells step 3.
         steps.sort_by_key(|step| step.step);
-        Ok(Trace { call, outcome, client: std::process::id(), server: server_id, steps })
+        let client = std::process::id();
+        Ok(Trace { call, outcome, is_fault, client, server: server_id, steps })
     }
 }
 

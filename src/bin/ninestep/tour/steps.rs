@@ -30,19 +30,21 @@ pub(super) fn show(out: &mut impl Write) -> Result<(), Failure> {
     let (c, s) = (CLIENT, SERVER);
     writeln!(out, "  {s}process {server_id}{s:#}  ninestep serve, listening on {address}")?;
     writeln!(out, "  {c}process {client_id}{c:#}  ninestep call {address} add 10 5\n")?;
-    print(out, &steps, "add(10, 5)", result)
+    print(out, &steps, "add(10, 5)", Ok(result))
 }
 
-/// Prints the steps of a call, such as `add(10, 5)`, with the bytes of its messages.
+/// Prints the steps of a call, such as `add(10, 5)`, with the bytes of its messages; it ended in a
+/// result or in a fault.
 pub(crate) fn print(
     out: &mut impl Write,
     steps: &[Recorded],
     call: &str,
-    result: &str,
+    outcome: Result<&str, &str>,
 ) -> Result<(), Failure> {
     writeln!(out, "{QUIET}     who         process  thread     µs  does{QUIET:#}")?;
     let start = steps[0].at;
     let mut shown: Vec<&[u8]> = Vec::new();
+    let what = if outcome.is_ok() { "result" } else { "fault" };
     for Recorded { step, bytes, process, thread, at, .. } in steps {
         // A message that was shown before is not shown again, nor is it as the end of another.
         let known = shown.iter().filter(|known| bytes.ends_with(known)).map(|known| known.len());
@@ -57,10 +59,14 @@ pub(crate) fn print(
             Step::Send => format!("sends it over the channel, after a greeting of {size}"),
             Step::Unpack => format!("receives {size} and unpacks name and arguments"),
             Step::Invoke => format!("calls the local procedure {call}"),
+            Step::Run if outcome.is_err() => "runs it, which ends in a fault".to_owned(),
             Step::Run => "runs it and returns its result".to_owned(),
-            Step::Reply => format!("packs the result into a message of {size} and sends it"),
-            Step::Receive => format!("receives {size} and unpacks the result"),
-            Step::Result => format!("has the result: {result}"),
+            Step::Reply => format!("packs the {what} into a message of {size} and sends it"),
+            Step::Receive => format!("receives {size} and unpacks the {what}"),
+            Step::Result => match outcome {
+                Ok(result) => format!("has the result: {result}"),
+                Err(fault) => format!("has the {fault}"),
+            },
         };
         let (number, who, at) = (step.number(), step.who(), at.saturating_sub(start).as_micros());
         let side = if who.starts_with("client") { CLIENT } else { SERVER };

@@ -30,6 +30,8 @@ impl Page<'_> {
 /// One step, whether it was taken or not.
 struct Panel<'a> {
     step: Step,
+    /// What is done in it.
+    what: &'static str,
     is_client: bool,
     /// What goes from the caller to the called, or comes back.
     label: Option<String>,
@@ -82,7 +84,14 @@ impl<'a> Panel<'a> {
             let message = (!event.bytes.is_empty()).then(|| Message::new(step, &event.bytes));
             Taken { event, at_us: at.as_micros(), source, message }
         });
-        Panel { step, is_client, label, taken }
+        let what = match step {
+            Step::Run if trace.is_fault => "runs the procedure, which ends in a fault",
+            Step::Reply if trace.is_fault => "packs the fault and sends it",
+            Step::Receive if trace.is_fault => "receives the message and unpacks the fault",
+            Step::Result if trace.is_fault => "has the fault",
+            step => step.what(),
+        };
+        Panel { step, what, is_client, label, taken }
     }
 }
 
