@@ -368,6 +368,8 @@ fn steps(stderr: &str) -> Vec<u64> {
         let json = line.strip_prefix("@step ").unwrap();
         let json: serde_json::Value = serde_json::from_str(json).unwrap();
         assert!(json["process"].is_u64() && json["thread"].is_u64() && json["at_us"].is_f64());
+        let decimals = json["at_us"].to_string().split_once('.').unwrap().1.len();
+        assert!(decimals <= 3, "{json}");
         json["step"].as_u64().unwrap()
     };
     stderr.lines().map(step).collect()

@@ -26,7 +26,8 @@ fn write(event: &Event<'_>) -> String {
         "id": event.id,
         "process": event.process,
         "thread": event.thread,
-        "at_us": event.at.as_secs_f64() * 1e6,
+        // From whole nanoseconds there are at most three decimals.
+        "at_us": event.at.as_nanos() as f64 / 1e3,
         "bytes": event.bytes,
     });
     format!("{MARK}{json}")
@@ -61,10 +62,11 @@ mod tests {
             bytes: b"9ST\x01\xff",
             process: 4_194_304,
             thread: 4_194_305,
-            at: Duration::from_micros(2_796_134_850_533),
+            at: Duration::from_nanos(33_950_137_680_561),
         };
         let line = write(&event);
         assert_eq!(line.lines().count(), 1);
+        assert!(line.contains(r#""at_us":33950137680.561,"#), "{line}");
         assert_eq!(read(&line), Some(Recorded::from(&event)));
     }
 
