@@ -19,7 +19,8 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
 use serde::ser::{SerializeSeq, Serializer};
 use serde::{Serialize, de};
 use support::{
-    GREETING, PATIENCE, Raw, ServerThread, call, eventually, fault, frame, packed, reply, within,
+    GREETING, PATIENCE, Raw, ServerThread, call, crowd, eventually, fault, frame, packed, reply,
+    within,
 };
 
 const A_MOMENT: Duration = Duration::from_millis(50);
@@ -581,12 +582,7 @@ fn nobody_listens() {
 fn nobody_accepts() {
     within("a connection that nobody takes", || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        // The shortest queue there is, and more than it holds.
-        rustix::net::listen(&listener, 0).unwrap();
-        let channel = Channel::new(address).connect_timeout(Duration::from_millis(100));
-        let connected: Vec<_> = (0..4).map(|_| channel.connect()).collect();
-        match connected.last() {
+        match crowd(&listener).last() {
             Some(Err(Error::Connect { source, .. })) => {
                 assert_eq!(source.kind(), ErrorKind::TimedOut);
             }

@@ -15,7 +15,7 @@ use ninestep::{
 };
 use support::http2::reason::CANCEL;
 use support::http2::{Frames, Texts, code, flag, frame, headers, kind, packed};
-use support::{PATIENCE, ServerThread, within};
+use support::{PATIENCE, ServerThread, crowd, within};
 
 fn serve() -> ServerThread {
     let server = Server::new(demo::procedures()).protocol(Texts::new(8 << 20));
@@ -266,10 +266,7 @@ fn a_new_connection_is_waited_for_no_longer_than_the_deadline() {
         });
         call(&stub).unwrap();
         answered.join().unwrap();
-        // The shortest queue there is, and more than it holds.
-        rustix::net::listen(&listener, 0).unwrap();
-        let hasty = Channel::new(address).connect_timeout(Duration::from_millis(50));
-        let _queue: Vec<_> = (0..4).map(|_| hasty.connect()).collect();
+        let _queue = crowd(&listener);
         let late = call(&stub.call_timeout(Duration::from_millis(50))).unwrap_err();
         let Error::Connect { source, .. } = &late else { panic!("{late:?}") };
         assert_eq!(source.kind(), ErrorKind::TimedOut);
@@ -285,7 +282,9 @@ fn calls_behind_the_last_one_were_not_executed() {
                 assert_eq!([asked(frames), asked(frames), asked(frames)], [1, 3, 5].map(Some));
                 go_away(frames, 3, 0);
                 answer(frames, 3);
-                // The first is not answered.
+                // The first is not answered. What is left unread would make a reset of the end.
+                frames.finish_sending();
+                while frames.next_frame().is_some() {}
             },
             answer_all,
         ]);

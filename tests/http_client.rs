@@ -16,7 +16,7 @@ use ninestep::{
     ThreadPerConnection,
 };
 use support::http::HttpRaw;
-use support::{PATIENCE, ServerThread, eventually, within};
+use support::{PATIENCE, ServerThread, crowd, eventually, within};
 
 /// What a fake server does with a connection; the first is number 1.
 type Script = fn(usize, &mut HttpRaw);
@@ -180,10 +180,7 @@ fn a_new_connection_is_waited_for_no_longer_than_the_deadline() {
         });
         call(&stub).unwrap();
         answered.join().unwrap();
-        // The shortest queue there is, and more than it holds.
-        rustix::net::listen(&listener, 0).unwrap();
-        let hasty = Channel::new(address).connect_timeout(Duration::from_millis(50));
-        let _queue: Vec<_> = (0..4).map(|_| hasty.connect()).collect();
+        let _queue = crowd(&listener);
         let late = call(&stub.call_timeout(Duration::from_millis(50))).unwrap_err();
         let Error::Connect { source, .. } = &late else { panic!("{late:?}") };
         assert_eq!(source.kind(), ErrorKind::TimedOut);

@@ -8,7 +8,7 @@ pub mod http;
 pub mod http2;
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use std::{fs, panic};
 
 use ninestep::protocol::native::{pack, unpack};
-use ninestep::{ClientStub, Server, StopHandle, Strategy, Value};
+use ninestep::{Channel, ClientStub, Connection, Server, StopHandle, Strategy, Value};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
@@ -337,6 +337,15 @@ pub fn packed(value: impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::new();
     pack(&value, 64, &mut bytes).expect("a value");
     bytes
+}
+
+/// Connects to a listener that accepts nobody, with the shortest queue there is, until that is full.
+/// Nobody else can connect then, until the connections are dropped.
+pub fn crowd(listener: &TcpListener) -> Vec<ninestep::Result<Connection>> {
+    rustix::net::listen(listener, 0).expect("it listens");
+    let address = listener.local_addr().expect("a socket");
+    let channel = Channel::new(address).connect_timeout(Duration::from_millis(100));
+    (0..4).map(|_| channel.connect()).collect()
 }
 
 /// Waits until the server has read all that was sent: the kernel holds nothing back for it.
