@@ -22,9 +22,9 @@ use ninestep::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_bytes::{ByteBuf, Bytes};
-use support::{
-    GREETING, Raw, ServerProcess, ServerThread, call, frame, packed, reply, status_kib, within,
-};
+use support::{GREETING, Raw, ServerThread, call, frame, packed, reply, within};
+#[cfg(feature = "cli")]
+use support::{ServerProcess, status_kib};
 
 /// From here on a byte string is long.
 const LONG: usize = 64 * 1024;
@@ -316,6 +316,7 @@ fn torn_in_the_middle() {
     });
 }
 
+#[cfg(feature = "cli")]
 #[test]
 fn memory_grows_with_bytes_that_came() {
     const CONNECTIONS: u32 = 100;
@@ -334,7 +335,7 @@ fn memory_grows_with_bytes_that_came() {
         let endless = call(1, "echo", (bytes(4 * MIB - 1000),));
         for piece in [&endless[..1000], &endless[1000..2000]] {
             raws.iter_mut().for_each(|raw| raw.send(piece));
-            raws.iter().for_each(Raw::is_read);
+            Raw::are_read(&raws);
         }
         let grown = data(&server).saturating_sub(before);
         assert!(

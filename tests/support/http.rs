@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::{PATIENCE, is_read};
+use super::{PATIENCE, are_read};
 
 /// One connection. Nothing on it blocks for longer than [`PATIENCE`].
 pub struct HttpRaw {
@@ -117,7 +117,7 @@ impl HttpRaw {
 
     /// Waits until the server has read all that was sent.
     pub fn is_read(&self) {
-        is_read(&self.stream);
+        are_read([&self.stream]);
     }
 
     /// Whether nothing comes for a moment.

@@ -7,6 +7,7 @@ pub mod http;
 #[cfg(feature = "http2")]
 pub mod http2;
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -349,18 +350,21 @@ pub fn crowd(listener: &TcpListener) -> Vec<ninestep::Result<Connection>> {
 }
 
 /// Waits until the server has read all that was sent: the kernel holds nothing back for it.
-pub fn is_read(stream: &TcpStream) {
-    let (ours, theirs) = (stream.local_addr(), stream.peer_addr());
-    let port = |address: io::Result<SocketAddr>| format!(":{:04X}", address.expect("TCP").port());
-    let (ours, theirs) = (port(ours), port(theirs));
-    eventually("the server's read", || {
+pub fn are_read<'a>(streams: impl IntoIterator<Item = &'a TcpStream>) {
+    let port = |address: io::Result<SocketAddr>| format!("{:04X}", address.expect("TCP").port());
+    let ports = |stream: &TcpStream| (port(stream.peer_addr()), port(stream.local_addr()));
+    let mut unread: HashSet<_> = streams.into_iter().map(ports).collect();
+    eventually("the server's reads", || {
+        // It is as long as there were connections in the last minute.
         let table = fs::read_to_string("/proc/net/tcp").expect("/proc is there");
-        table.lines().any(|line| {
+        for line in table.lines() {
             let fields: Vec<_> = line.split_whitespace().collect();
-            fields[1].ends_with(&theirs)
-                && fields[2].ends_with(&ours)
-                && fields[4].ends_with(":00000000")
-        })
+            let port = |field: &str| field.rsplit(':').next().unwrap_or_default().to_owned();
+            if fields[4].ends_with(":00000000") {
+                unread.remove(&(port(fields[1]), port(fields[2])));
+            }
+        }
+        unread.is_empty()
     });
 }
 
@@ -446,9 +450,14 @@ impl Raw {
         }
     }
 
+    /// Waits until the server has read all that was sent on these.
+    pub fn are_read(raws: &[Raw]) {
+        are_read(raws.iter().map(|raw| &raw.0));
+    }
+
     /// Waits until the server has read all that was sent.
     pub fn is_read(&self) {
-        is_read(&self.0);
+        are_read([&self.0]);
     }
 
     /// Whether nothing comes for a moment.
