@@ -21,7 +21,7 @@ use crate::error::{Error, ProtocolError, Result};
 use crate::protocol::{Answer, Gaps};
 use crate::server::{Limits, Server};
 use crate::steps::Step;
-use crate::transport::{Connection, Found, ReadBuffer, Wake, from_now, last_tick};
+use crate::transport::{Connection, Found, ReadBuffer, Wake, from_now, last_tick, limit_reads};
 
 pub use calls::Teller;
 use calls::{Answering, Caller};
@@ -81,13 +81,16 @@ impl<'a> ServerStub<'a> {
     const EAGER: Duration = Duration::from_millis(20);
     /// A core that has nothing else to do prepares for the end of this time at every read, and
     /// sleeps deeper, or for less, the nearer it is: 20 ms cost a call more than 2 % of its time.
-    const READ: Duration = Duration::from_millis(100);
+    pub(crate) const READ: Duration = Duration::from_millis(100);
     /// How long a connection is idle before the memory of large messages is given back.
     const BREATH: Duration = Duration::from_secs(1);
 
     /// A stub that answers this connection with this server's procedures.
     pub fn new(server: &'a Server, connection: Connection) -> ServerStub<'a> {
-        connection.limit_reads(ServerStub::READ);
+        // An accepted one has the limit from its listener.
+        if connection.lifeline.is_none() {
+            limit_reads(&connection, ServerStub::READ);
+        }
         let Buffers { input, answer } = server.spare.take();
         ServerStub {
             server,
@@ -100,7 +103,8 @@ impl<'a> ServerStub<'a> {
                 server,
                 connection,
                 output: Vec::new(),
-                eager_until: last_tick() + ServerStub::EAGER,
+                messages: 0,
+                eager_until: Duration::ZERO,
                 received: None,
                 last: 0,
                 broken: None,
@@ -129,21 +133,13 @@ impl<'a> ServerStub<'a> {
                 Err(error) => break self.caller.connection.log_end(&error),
             }
         }
-        self.end();
+        if self.caller.connection.is_last {
+            // The operating system takes back what the process has used, and is sooner done.
+            return mem::forget(self);
+        }
+        self.server.spare.keep(Buffers { input: self.input, answer: self.answer.bytes });
     }
     // ANCHOR_END: serve
-
-    /// Gives back what the connection has used.
-    fn end(self) {
-        match self.caller.connection.is_last {
-            // The operating system takes it back from the process, and is sooner done.
-            true => mem::forget(self),
-            false => {
-                let ServerStub { server, input, answer, .. } = self;
-                server.spare.keep(Buffers { input, answer: answer.bytes });
-            }
-        }
-    }
 
     /// Receives one message, calls what it asks for, and sends the outcome; `false` if the
     /// connection came to a good end instead.
@@ -209,12 +205,13 @@ impl<'a> ServerStub<'a> {
         if self.road.is_finished() {
             return Ok(Received::Leave);
         }
-        if last_tick() >= self.caller.eager_until {
+        if self.caller.is_time_to_look() {
             if self.caller.connection.is_told_to_stop() {
                 return Ok(Received::Leave);
             }
-            self.caller.eager_until = last_tick() + ServerStub::EAGER;
+            self.caller.looked();
         }
+        self.caller.messages = self.caller.messages.saturating_add(1);
         loop {
             let came = self.input.fill(&self.caller.connection, true);
             match came.map_err(|error| Error::transport("receiving", error))? {

@@ -7,12 +7,12 @@ use std::fs::{self, File};
 use std::io::{self, Write, stdout};
 use std::mem;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
+use rustix::fs::{Stat, fstat};
 use rustix::net::{Shutdown, shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, setpgid, waitpid};
 #[cfg(target_os = "linux")]
@@ -62,11 +62,13 @@ const TICK: Duration = Duration::from_millis(100);
 impl Strategy for ForkPerConnection {
     fn run(&self, incoming: &mut Incoming, serve: &(dyn Fn(Connection) + Sync)) -> Result<()> {
         incoming.at_most(self.at_most);
+        // A page that is written to after a fork is copied. The parent counts in some of `incoming`'s for
+        // every connection; made now, the children are most often noted in one of those.
+        let mut children: Vec<ForkedChild> = Vec::with_capacity(4);
         let threads = Threads::allowed()?;
         // The parent alone holds one end; every child watches the other. So the children see the
         // parent's end as well as its order to finish, and the parent sees when all are gone.
         let (holder, watched) = lifeline()?;
-        let mut children: Vec<ForkedChild> = Vec::new();
         // What serving finds or makes at its first time, the clock and its buffers, it does here once,
         // or else in every child.
         let (ended, _) = memory::pair()?;
@@ -171,13 +173,15 @@ impl Fork {
 struct Threads {
     /// The folder that has a folder for each of them. Once it is open, a look at it is cheap.
     tasks: File,
-    allowed: u64,
+    /// The folder as it was at the beginning. It has a link for each folder in it.
+    allowed: Stat,
 }
 
 impl Threads {
     const TASKS: &str = "/proc/self/task";
 
     /// This thread, and ctrlc's if it is there.
+    #[cold]
     fn allowed() -> Result<Threads> {
         let uncountable = |error: io::Error| StrategyError::CannotCountThreads(error.to_string());
         // A thread that has only just started still bears the name of the thread that started it,
@@ -187,7 +191,7 @@ impl Threads {
             let others = Threads::others().map_err(uncountable)?;
             if others.is_empty() {
                 let tasks = File::open(Threads::TASKS).map_err(uncountable)?;
-                let allowed = Threads::count(&tasks).map_err(uncountable)?;
+                let allowed = fstat(&tasks).map_err(|error| uncountable(error.into()))?;
                 return Ok(Threads { tasks, allowed });
             }
             if Instant::now() > patience {
@@ -214,15 +218,10 @@ impl Threads {
     }
 
     fn unchanged(&self) -> io::Result<()> {
-        match Threads::count(&self.tasks)? {
-            count if count <= self.allowed => Ok(()),
+        match fstat(&self.tasks)? {
+            tasks if tasks.st_nlink <= self.allowed.st_nlink => Ok(()),
             _ => Err(io::Error::other("the server has started threads, and fork is unsound")),
         }
-    }
-
-    /// A folder has a link for each folder in it, besides its own two.
-    fn count(tasks: &File) -> io::Result<u64> {
-        Ok(tasks.metadata()?.nlink() - 2)
     }
 }
 

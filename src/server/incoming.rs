@@ -13,8 +13,10 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::error::Result;
 use crate::server::child::Parent;
+use crate::server_stub::ServerStub;
 use crate::transport::{
-    Connection, Lifeline, NO_SIGNAL, Wake, from_now, lifeline, poll_until, tcp, wait, wait_for,
+    Connection, Lifeline, NO_SIGNAL, Wake, from_now, lifeline, limit_reads, poll_until, tcp, wait,
+    wait_for,
 };
 
 /// The connections that are to be served, until the server is told to stop: an iterator whose
@@ -55,6 +57,7 @@ impl Incoming {
         lifeline: Lifeline,
         drain: Duration,
     ) -> Result<Incoming> {
+        limit_reads(&listener, ServerStub::READ);
         Incoming::new(Source::Listener(listener), lifeline, drain)
     }
 

@@ -13,8 +13,9 @@ use crate::message::{Call, Fault, Outcome, Packed};
 use crate::procedure::{Procedures, Registered};
 use crate::protocol::{Calls, Parts, Reply};
 use crate::server::Server;
+use crate::server_stub::ServerStub;
 use crate::steps::{Step, Steps};
-use crate::transport::{Connection, ReadBuffer, Wake, from_now, wait_for};
+use crate::transport::{Connection, ReadBuffer, Wake, from_now, last_tick, wait_for};
 
 /// What a call needs besides the message: a part of the stub of its own, because the protocol
 /// borrows the message from the rest while it calls back.
@@ -23,6 +24,8 @@ pub(super) struct Caller<'a> {
     pub(super) connection: Connection,
     /// Packed outcomes that were not sent yet.
     pub(super) output: Vec<u8>,
+    /// Messages that were received, up to 255.
+    pub(super) messages: u8,
     /// Until when the stub reads without looking for a stop. It looks, and reads at once: a client
     /// that has just called is likely to call again, and a wait for both costs as much as the read.
     pub(super) eager_until: Duration,
@@ -46,6 +49,23 @@ impl Caller<'_> {
     /// How long the rest of what a client sends is read, so that closing does not take the last
     /// words with it: a connection that is closed with unread input is reset.
     pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+    /// Whether it is time to look for a stop. Most connections are for one call and then end: until
+    /// then no clock is read, which is a page fault to a forked child.
+    pub(super) fn is_time_to_look(&self) -> bool {
+        match self.messages {
+            0 => false,
+            1 => true,
+            _ => last_tick() >= self.eager_until,
+        }
+    }
+
+    /// There was no stop.
+    pub(super) fn looked(&mut self) {
+        if self.messages > 1 {
+            self.eager_until = last_tick() + ServerStub::EAGER;
+        }
+    }
 
     /// Moves a packed outcome to those that wait to be sent; a large one is not copied.
     pub(super) fn collect(&mut self, outcome: &mut Vec<u8>) {

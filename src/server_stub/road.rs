@@ -9,11 +9,11 @@ use crate::message::Fault;
 #[cfg(feature = "http")]
 use crate::protocol::http::{Http, Version};
 use crate::protocol::{Answer, AnyFinder, Finder, Framing, Message, Protocol, Side, Transport};
+#[cfg(feature = "http")]
+use crate::transport::http::HttpServer;
 #[cfg(feature = "http2")]
 use crate::transport::http2::Http2Server;
 use crate::transport::{Found, ReadBuffer};
-#[cfg(feature = "http")]
-use crate::transport::{http::HttpServer, last_tick};
 
 /// The road that a protocol's messages take.
 pub(super) enum Road<'a> {
@@ -140,7 +140,7 @@ impl<'a> Road<'a> {
             Road::Stream(..) => Ok(Found::Nothing),
             Road::Http(server, http) => {
                 // The client of a server that stops is told not to send the next request.
-                let last = last_tick() >= caller.eager_until && caller.connection.is_told_to_stop();
+                let last = caller.is_time_to_look() && caller.connection.is_told_to_stop();
                 server.answer(http, answered, answer, last, &mut caller.output)
             }
             #[cfg(feature = "http2")]

@@ -28,10 +28,11 @@ impl ServerStub<'_> {
     /// Serves a connection over HTTP/2 to its end.
     // Inlined, its variables would be part of the stack frame of every connection.
     #[inline(never)]
-    pub(super) fn serve_side_by_side(self) {
+    pub(super) fn serve_side_by_side(&mut self) {
         let first = from_now(self.server.limits.first_message);
         let ServerStub { road, input, answer, caller, .. } = self;
         let Road::Http2(http2, http) = road else { return };
+        caller.eager_until = last_tick() + ServerStub::EAGER;
         // Calls that still run when the connection ends are waited for.
         thread::scope(|scope| {
             let mut served = SideBySide {
@@ -60,11 +61,11 @@ impl ServerStub<'_> {
 
 struct SideBySide<'scope, 'env, 'a> {
     http: &'a Http,
-    http2: Box<Http2Server>,
-    input: ReadBuffer,
+    http2: &'env mut Http2Server,
+    input: &'env mut ReadBuffer,
     /// The outcome that is being packed.
-    answer: Answer,
-    caller: Caller<'a>,
+    answer: &'env mut Answer,
+    caller: &'env mut Caller<'a>,
     scope: &'scope Scope<'scope, 'env>,
     /// None before the first slow call.
     helpers: Option<Helpers<'scope, 'env, 'a>>,
@@ -141,8 +142,8 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
     /// Executes one call here, or lets a helper execute it.
     fn call(&mut self, exchange: Exchange) {
         let server = self.caller.server;
-        if let Some(answered) = Apart::at_once(server, &exchange).answer(&mut self.answer) {
-            return self.http2.answer(self.http, exchange, answered, &mut self.answer);
+        if let Some(answered) = Apart::at_once(server, &exchange).answer(self.answer) {
+            return self.http2.answer(self.http, exchange, answered, self.answer);
         }
         let helpers = match &mut self.helpers {
             Some(helpers) => Ok(helpers),
@@ -229,7 +230,7 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
         match came.map_err(|error| Error::transport("receiving", error))? {
             None => Ok(()),
             Some(0) => {
-                let torn = self.http2.torn(&self.input);
+                let torn = self.http2.torn(self.input);
                 self.ended = true;
                 self.http2.end();
                 match torn {
@@ -240,7 +241,7 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
             }
             Some(_) => {
                 self.shrunk = false;
-                Ok(self.http2.take_in(self.http, &mut self.input, &mut self.caller.output)?)
+                Ok(self.http2.take_in(self.http, self.input, &mut self.caller.output)?)
             }
         }
     }
@@ -293,7 +294,7 @@ impl<'scope, 'a: 'scope> SideBySide<'scope, '_, 'a> {
                 self.shrunk = true;
                 self.input.shrink();
                 self.http2.shrink();
-                self.answer = Answer::default();
+                *self.answer = Answer::default();
                 self.caller.output = Vec::new();
             }
         }

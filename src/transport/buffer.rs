@@ -80,7 +80,7 @@ impl ReadBuffer {
     }
 
     /// Appends what one read brings, waiting for it if `wait` says so. `None`: nothing came (in
-    /// the time that [`Connection::limit_reads`] set); 0: the connection has ended.
+    /// the time that [`limit_reads`](super::limit_reads) set); 0: the connection has ended.
     // As above.
     #[inline(always)]
     pub(crate) fn fill(&mut self, from: &Connection, wait: bool) -> io::Result<Option<usize>> {

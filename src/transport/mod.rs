@@ -167,14 +167,6 @@ impl Connection {
         let _ = shutdown(&self.socket, Shutdown::Write);
     }
 
-    /// Lets a blocking read give up after this time.
-    pub(crate) fn limit_reads(&self, time: Duration) {
-        // Without the limit a stop is seen when the client sends or leaves, and not before.
-        if let Err(error) = sockopt::set_socket_timeout(&self.socket, Timeout::Recv, Some(time)) {
-            log::warn!("reads of a connection cannot be limited: {error}");
-        }
-    }
-
     /// Ends both directions; a read that blocks on another thread returns.
     pub(crate) fn shut_down(&self) {
         let _ = shutdown(&self.socket, Shutdown::Both);
@@ -182,8 +174,10 @@ impl Connection {
 
     /// Whether the server was told to stop.
     pub(crate) fn is_told_to_stop(&self) -> bool {
-        let told = |lifeline| wait_for(lifeline, PollFlags::IN, Some(Instant::now()));
-        self.lifeline.as_ref().is_some_and(|lifeline| matches!(told(lifeline), Ok(Wake::Ready)))
+        self.lifeline.as_ref().is_some_and(|lifeline| {
+            let mut fds = [PollFd::new(lifeline, PollFlags::IN)];
+            poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1)
+        })
     }
 
     /// Waits until the socket is ready, the server stops, or the deadline.
@@ -198,6 +192,14 @@ impl Connection {
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+/// Lets a blocking read of this socket give up after this time, or of those that a listener accepts.
+pub(crate) fn limit_reads(socket: impl AsFd, time: Duration) {
+    // Without the limit a stop is seen when the client sends or leaves, and not before.
+    if let Err(error) = sockopt::set_socket_timeout(socket, Timeout::Recv, Some(time)) {
+        log::warn!("reads of a connection cannot be limited: {error}");
     }
 }
 

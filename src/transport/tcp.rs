@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,10 @@ pub(crate) fn connect(address: &str, within: Duration) -> Result<Connection> {
         let share = deadline.saturating_duration_since(Instant::now()) / shares;
         // A zero time-out is refused by the standard library; a millisecond fails as well.
         match TcpStream::connect_timeout(&candidate, share.max(Duration::from_millis(1))) {
-            Ok(stream) => return Ok(prepared(stream.into(), candidate)),
+            Ok(stream) => {
+                hurry(&stream);
+                return Ok(Connection::new(stream.into(), Some(candidate)));
+            }
             Err(error) => last = error,
         }
     }
@@ -40,6 +43,7 @@ pub(crate) fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(addresses)?;
     // Accepting must never block: a connection can vanish between the poll and the accept.
     listener.set_nonblocking(true)?;
+    hurry(&listener);
     rustix::net::listen(&listener, BACKLOG)?;
     Ok(listener)
 }
@@ -50,15 +54,14 @@ pub(crate) fn accept(listener: &TcpListener) -> io::Result<Connection> {
     // Elsewhere than on Linux an accepted socket inherits the listener's mode.
     #[cfg(not(target_os = "linux"))]
     stream.set_nonblocking(false)?;
-    Ok(prepared(stream.into(), peer))
+    Ok(Connection::new(stream.into(), Some(peer)))
 }
 
-// ANCHOR: prepared
+// ANCHOR: hurry
 /// A reply is one small write, and the peer waits for it: it must not wait for the acknowledgement
-/// of an earlier one (Nagle's algorithm, RFC 896).
-fn prepared(socket: OwnedFd, peer: SocketAddr) -> Connection {
+/// of an earlier one (Nagle's algorithm, RFC 896). What a listener accepts has it from the listener.
+fn hurry(socket: impl AsFd) {
     // A socket that is dead already says so at its first read.
-    let _ = sockopt::set_tcp_nodelay(&socket, true);
-    Connection::new(socket, Some(peer))
+    let _ = sockopt::set_tcp_nodelay(socket, true);
 }
-// ANCHOR_END: prepared
+// ANCHOR_END: hurry

@@ -208,6 +208,23 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
     }
 
+    /// Arguments are a struct to serde, and most often a list.
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        match self.rest {
+            [tag::LIST, rest @ ..] => {
+                self.rest = rest;
+                self.list(visitor)
+            }
+            _ => self.deserialize_other(visitor),
+        }
+    }
+
     /// What the visitor makes of a value is returned as it is, not looked at and moved: moving it
     /// through erased types would be the largest part of unpacking.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -325,7 +342,7 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
 
     forward_to_deserialize_any! {
         bool i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple tuple_struct map
-        struct identifier ignored_any
+        identifier ignored_any
     }
 }
 
