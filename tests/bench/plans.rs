@@ -16,7 +16,7 @@ pub(crate) const LONE: Plan = Plan {
     ours: ["serve", "thread", "lone"],
     other: ["raw-serve", "thread", "raw-lone"],
     least: 0.93,
-    no_target: "",
+    no_target: &[],
     units: &["calls/s"],
     new_server: false,
 };
@@ -42,7 +42,7 @@ pub(crate) const BATCH: Plan = Plan {
     least: 0.4,
     // Where raw TCP sends 128 requests at once on one core, it does next to nothing for each, and
     // has nothing to wait for.
-    no_target: compare::ONE_CORE,
+    no_target: &[compare::ONE_CORE],
     ..LONE
 };
 pub(crate) const FLIGHT: Plan = Plan {
@@ -64,7 +64,7 @@ pub(crate) const CONNECT: Plan = Plan {
     ours: ["serve", "thread", "connect"],
     other: ["raw-serve", "thread", "raw-connect"],
     least: 0.9,
-    no_target: "",
+    no_target: &[],
     units: &["connections/s"],
     new_server: true,
 };

@@ -18,6 +18,7 @@
 //! each of those tasks does. Apache's clients block, and have a thread each; then so have ours.
 
 mod apache;
+mod constant;
 mod json_rpsee;
 mod memory;
 mod ours;
@@ -62,7 +63,7 @@ const PLAN: Plan = Plan {
     ours: [""; 3],
     other: [""; 3],
     least: 1.0,
-    no_target: "",
+    no_target: &[],
     units: &["calls/s"],
     new_server: false,
 };
@@ -118,18 +119,26 @@ const GRPC: [Plan; 2] = [
 /// what is compared is the time that it waits, which `clients.py` measures; how often it calls in
 /// all is there for information.
 ///
-/// With a core each it waits for a core to wake up above all, whoever answers: a program in C that
-/// knows no more than the one reply is no sooner there than Python's server of Thrift.
+/// With a core each it waits for a core to wake up above all, whoever answers: a program that knows no
+/// more than the one reply ([`constant`]) is hardly sooner there than Python's server of Thrift.
 const WAITING: Plan = Plan {
     least: 2.0,
-    no_target: compare::A_CORE_EACH,
+    no_target: &[compare::A_CORE_EACH],
     units: &["answers per second of waiting", "calls/s"],
     ..PLAN
 };
 
 /// One Python client, and two servers with the same strategy: thriftpy2's and grpcio's have threads
 /// for several clients, the others one thread for all.
-const PYTHON: [Plan; 5] = [
+const PYTHON: [Plan; 6] = [
+    // thriftpy2's server is in C for the most part. This is how far any other can get.
+    Plan {
+        work: "thriftpy2's client: a constant answer against its own server",
+        ours: ["serve", "constant", "python-thrift"],
+        other: ["serve", "python-thrift", "python-thrift"],
+        no_target: &[compare::ONE_CORE, compare::A_CORE_EACH],
+        ..WAITING
+    },
     Plan {
         work: "thriftpy2's client: our server against its own",
         ours: ["serve", "thrift", "python-thrift"],
@@ -226,6 +235,7 @@ fn play(role: &[&str]) -> Result<()> {
     machine::pin(core.parse()?)?;
     match *role {
         ["serve", "apache", _] => apache::serve(),
+        ["serve", "constant", _] => constant::serve(),
         ["serve", "jsonrpsee", _] => json_rpsee::serve(),
         ["serve", "tonic", _] => tonic::serve(),
         ["serve", system, _] => match system.strip_prefix("python-") {
