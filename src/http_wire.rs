@@ -26,7 +26,7 @@ use crate::protocol::Request;
 use crate::protocol::http::Http;
 use crate::steps::Step;
 use crate::transport::http::{HeadOnly, HttpClient, emptied};
-use crate::transport::{Connection, ReadBuffer, Wake, wait_for};
+use crate::transport::{Connection, ReadBuffer, Wake, last_tick, wait_for};
 use turns::Turns;
 
 /// What everybody who calls the same server shares.
@@ -50,6 +50,9 @@ struct Line {
     headers: HeaderMap,
     /// The calls that the response will answer, but for one of who has the turn.
     under_way: Vec<Noted>,
+    /// Responses that came, and when the last one did.
+    answers: u32,
+    answered: Duration,
 }
 
 /// A call under way.
@@ -315,6 +318,8 @@ impl Turn<'_> {
                 });
                 if let Some(line) = &mut self.line {
                     line.headers = emptied(headers);
+                    line.answers = line.answers.saturating_add(1);
+                    line.answered = last_tick();
                 }
             }
             Err(why) => {
@@ -362,6 +367,9 @@ impl Drop for Turn<'_> {
 }
 
 impl Line {
+    /// So short a pause is no idleness to any server.
+    const MOMENT: Duration = Duration::from_millis(10);
+
     fn connect(dial: &Dial, http: &Http, deadline: Deadline) -> Result<Box<Line>> {
         Ok(Box::new(Line {
             connection: dial.connect(deadline)?,
@@ -370,13 +378,23 @@ impl Line {
             output: Vec::new(),
             headers: HeaderMap::new(),
             under_way: Vec::new(),
+            answers: 0,
+            answered: Duration::ZERO,
         }))
     }
 
     /// Whether a request can be sent. A server that has closed an idle connection has done so
     /// before the request, which it has not seen.
     fn is_fresh(&mut self) -> bool {
-        self.http.is_free() && matches!(self.input.fill(&self.connection, false), Ok(None))
+        self.http.is_free()
+            && (self.is_busy() || matches!(self.input.fill(&self.connection, false), Ok(None)))
+    }
+
+    /// Whether the last answer has only just come. A server that has kept the connection after an
+    /// earlier one would have said in this one that it closes it (RFC 9112, section 9.6), so there
+    /// is no need to look.
+    fn is_busy(&self) -> bool {
+        self.answers > 1 && last_tick() < self.answered + Line::MOMENT
     }
 
     /// Whether no caller waits for what is under way.

@@ -103,7 +103,7 @@ impl<'a> ServerStub<'a> {
                 server,
                 connection,
                 output: Vec::new(),
-                messages: 0,
+                reads: 0,
                 eager_until: Duration::ZERO,
                 received: None,
                 last: 0,
@@ -182,7 +182,10 @@ impl<'a> ServerStub<'a> {
             #[cfg(feature = "http")]
             Ok(Received::Refused) => {
                 self.caller.flush();
-                self.message_ended()
+                match self.caller.is_told_to_stop() {
+                    true => self.without_message(Ok(Received::Leave)),
+                    false => self.message_ended(),
+                }
             }
             Ok(Received::Leave) => {
                 self.leave();
@@ -205,13 +208,10 @@ impl<'a> ServerStub<'a> {
         if self.road.is_finished() {
             return Ok(Received::Leave);
         }
-        if self.caller.is_time_to_look() {
-            if self.caller.connection.is_told_to_stop() {
-                return Ok(Received::Leave);
-            }
-            self.caller.looked();
+        if !self.road.tells_of_stop() && self.caller.is_told_to_stop() {
+            return Ok(Received::Leave);
         }
-        self.caller.messages = self.caller.messages.saturating_add(1);
+        self.caller.reads = self.caller.reads.saturating_add(1);
         loop {
             let came = self.input.fill(&self.caller.connection, true);
             match came.map_err(|error| Error::transport("receiving", error))? {

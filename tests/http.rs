@@ -380,6 +380,24 @@ fn a_stop_in_the_middle_of_a_request_says_that_it_was_not_executed() {
 }
 
 #[test]
+fn a_client_whose_requests_are_all_refused_does_not_put_off_a_stop() {
+    within("a stop", || {
+        let server = serve(JsonRpc::over_http(), PATIENT);
+        let mut raw = HttpRaw::connect(server.address());
+        let mut ask = move || {
+            raw.try_send(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+            raw.next_response().map(|response| response.status)
+        };
+        assert_eq!(ask(), Some(405));
+        server.stop_handle().stop();
+        while let Some(status) = ask() {
+            assert_eq!(status, 405);
+        }
+        server.ended().unwrap();
+    });
+}
+
+#[test]
 fn a_refused_connection_is_told_why() {
     for (code, status) in [(Fault::OVERLOADED, "503 "), (Fault::NOT_ALLOWED, "403 ")] {
         let (channel, connection) = Channel::in_memory().unwrap();

@@ -166,6 +166,26 @@ fn a_server_may_close_after_each_answer() {
 }
 
 #[test]
+fn a_server_may_close_an_idle_connection() {
+    within("a server that closes", || {
+        let (stub, count) = client_of(|_, raw| {
+            for _ in 0..3 {
+                let id = asked(raw).unwrap();
+                respond(raw, OK, &result(id));
+            }
+        });
+        for round in 1..=3 {
+            for id in 3 * round - 2..=3 * round {
+                assert_eq!(call(&stub).unwrap(), id);
+            }
+            eventually("the connection's end", || count.is(round, round));
+            // What comes sooner after an answer is no idleness.
+            thread::sleep(Duration::from_millis(30));
+        }
+    });
+}
+
+#[test]
 fn a_new_connection_is_waited_for_no_longer_than_the_deadline() {
     within("a server that takes no second connection", || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -24,8 +24,8 @@ pub(super) struct Caller<'a> {
     pub(super) connection: Connection,
     /// Packed outcomes that were not sent yet.
     pub(super) output: Vec<u8>,
-    /// Messages that were received, up to 255.
-    pub(super) messages: u8,
+    /// How often the stub has read, up to 255 times.
+    pub(super) reads: u8,
     /// Until when the stub reads without looking for a stop. It looks, and reads at once: a client
     /// that has just called is likely to call again, and a wait for both costs as much as the read.
     pub(super) eager_until: Duration,
@@ -50,21 +50,19 @@ impl Caller<'_> {
     /// words with it: a connection that is closed with unread input is reset.
     pub(super) const LINGER: Duration = Duration::from_secs(2);
 
-    /// Whether it is time to look for a stop. Most connections are for one call and then end: until
-    /// then no clock is read, which is a page fault to a forked child.
-    pub(super) fn is_time_to_look(&self) -> bool {
-        match self.messages {
-            0 => false,
-            1 => true,
-            _ => last_tick() >= self.eager_until,
+    /// Whether the server was told to stop, as far as a look from time to time can tell.
+    ///
+    /// Most connections are for one call and then end: until then no clock is read, which is a page
+    /// fault to a forked child.
+    pub(super) fn is_told_to_stop(&mut self) -> bool {
+        if self.reads == 0 || (self.reads > 1 && last_tick() < self.eager_until) {
+            return false;
         }
-    }
-
-    /// There was no stop.
-    pub(super) fn looked(&mut self) {
-        if self.messages > 1 {
+        let told = self.connection.is_told_to_stop();
+        if self.reads > 1 {
             self.eager_until = last_tick() + ServerStub::EAGER;
         }
+        told
     }
 
     /// Moves a packed outcome to those that wait to be sent; a large one is not copied.

@@ -140,7 +140,7 @@ impl<'a> Road<'a> {
             Road::Stream(..) => Ok(Found::Nothing),
             Road::Http(server, http) => {
                 // The client of a server that stops is told not to send the next request.
-                let last = caller.is_time_to_look() && caller.connection.is_told_to_stop();
+                let last = caller.is_told_to_stop();
                 server.answer(http, answered, answer, last, &mut caller.output)
             }
             #[cfg(feature = "http2")]
@@ -183,6 +183,16 @@ impl<'a> Road<'a> {
             Road::Http(server, _) => server.is_finished(),
             #[cfg(feature = "http2")]
             Road::Http2(server, ..) => server.is_finished(),
+        }
+    }
+
+    /// Whether an answer tells the client if the connection is closed after it. It is not closed without
+    /// a word just after one that did not, when the next request may be on its way.
+    pub(super) fn tells_of_stop(&self) -> bool {
+        match self {
+            #[cfg(feature = "http")]
+            Road::Http(..) => true,
+            _ => false,
         }
     }
 
