@@ -116,9 +116,18 @@ impl<'a> ServerStub<'a> {
         Answer::new(bytes, Gaps::new(!server.steps.are_watched()))
     }
 
-    // ANCHOR: serve
     /// Serves the connection to its end, and logs why it ended if that was no good end.
     pub fn serve(mut self) {
+        self.serve_to_its_end();
+        if self.caller.connection.is_last {
+            // The operating system takes back what the process has used, and is sooner done.
+            return mem::forget(self);
+        }
+        self.server.spare.keep(Buffers { input: self.input, answer: self.answer.bytes });
+    }
+
+    // ANCHOR: serve
+    fn serve_to_its_end(&mut self) {
         if let Some(fault) = self.caller.connection.refusal.take() {
             return self.end_with(Why::Refused(&fault), ServerStub::REFUSAL_LINGER);
         }
@@ -133,11 +142,6 @@ impl<'a> ServerStub<'a> {
                 Err(error) => break self.caller.connection.log_end(&error),
             }
         }
-        if self.caller.connection.is_last {
-            // The operating system takes back what the process has used, and is sooner done.
-            return mem::forget(self);
-        }
-        self.server.spare.keep(Buffers { input: self.input, answer: self.answer.bytes });
     }
     // ANCHOR_END: serve
 

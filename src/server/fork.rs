@@ -20,7 +20,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::error::{Result, StrategyError};
 use crate::server::{Incoming, Next, Place, Strategy};
-use crate::transport::{Connection, Wake, from_now, lifeline, memory, wait_for};
+use crate::transport::{Connection, Wake, from_now, last_tick, lifeline, memory, wait_for};
 
 unsafe extern "C" {
     /// fork(2).
@@ -62,8 +62,8 @@ const TICK: Duration = Duration::from_millis(100);
 impl Strategy for ForkPerConnection {
     fn run(&self, incoming: &mut Incoming, serve: &(dyn Fn(Connection) + Sync)) -> Result<()> {
         incoming.at_most(self.at_most);
-        // A page that is written to after a fork is copied. The parent counts in some of `incoming`'s for
-        // every connection; made now, the children are most often noted in one of those.
+        // A page that is written to after a fork is copied. The parent writes to one of `incoming`'s
+        // for every connection; made now, the children are most often noted in the same.
         let mut children: Vec<ForkedChild> = Vec::with_capacity(4);
         let threads = Threads::allowed()?;
         // The parent alone holds one end; every child watches the other. So the children see the
@@ -73,6 +73,7 @@ impl Strategy for ForkPerConnection {
         // or else in every child.
         let (ended, _) = memory::pair()?;
         serve(ended);
+        let _ = last_tick();
         // What is still buffered would be printed by every child once more. The parent prints
         // nothing from here on.
         let _ = stdout().flush();

@@ -186,8 +186,8 @@ impl<'a> Road<'a> {
         }
     }
 
-    /// Whether an answer tells the client if the connection is closed after it. It is not closed without
-    /// a word just after one that did not, when the next request may be on its way.
+    /// Whether an answer tells the client if the connection is closed after it. Just after one that
+    /// did not, when the next request may be on its way, it is not closed without a word.
     pub(super) fn tells_of_stop(&self) -> bool {
         match self {
             #[cfg(feature = "http")]
