@@ -25,6 +25,10 @@ use support::{
 
 const A_MOMENT: Duration = Duration::from_millis(50);
 
+/// More bytes than the sockets of both ends hold, wherever the tests run.
+const TOO_MUCH: usize = 40 << 20;
+const GENEROUS: Native = Native { max_message: 64 << 20, max_depth: 64 };
+
 /// A stub and the server's end of its connection, which the test plays.
 fn fake() -> (ClientStub, Raw) {
     fake_over(|channel| channel)
@@ -177,11 +181,11 @@ fn a_late_reply_is_dropped() {
 #[test]
 fn a_call_that_the_server_does_not_read_ends_at_its_deadline() {
     within("a server that does not read", || {
-        let (stub, server) = fake();
+        let (stub, server) = fake_over(|channel| channel.protocol(GENEROUS));
         let other = stub.send::<i64>("add", (10, 5)).unwrap();
         let hasty = stub.call_timeout(A_MOMENT);
-        // More than the two ends' sockets hold: first a piece that is copied, then one that is not.
-        let long = "x".repeat(4_000_000);
+        // First a piece that is copied, then one that is not.
+        let long = "x".repeat(TOO_MUCH);
         let late = hasty.call::<i64>("count", (&long,)).unwrap_err();
         assert!(matches!(late, Error::Timeout(limit) if limit == A_MOMENT), "{late}");
         assert_eq!(late.execution(), Execution::Maybe);
@@ -190,8 +194,8 @@ fn a_call_that_the_server_does_not_read_ends_at_its_deadline() {
         is_closed_for_sending(&stub);
         drop(server);
 
-        let (stub, _server) = fake();
-        let long = serde_bytes::ByteBuf::from(vec![1; 4_000_000]);
+        let (stub, _server) = fake_over(|channel| channel.protocol(GENEROUS));
+        let long = serde_bytes::ByteBuf::from(vec![1; TOO_MUCH]);
         let late = stub.call_timeout(A_MOMENT).send::<i64>("count", (&long,)).err().unwrap();
         assert!(matches!(late, Error::Timeout(limit) if limit == A_MOMENT), "{late}");
         is_closed_for_sending(&stub);
@@ -201,14 +205,12 @@ fn a_call_that_the_server_does_not_read_ends_at_its_deadline() {
 #[test]
 fn a_server_that_talks_and_does_not_read_keeps_no_sender_beyond_the_deadline() {
     within("a server that talks and does not read", || {
-        let generous = Native { max_message: 64 << 20, ..Native::default() };
-        let (stub, mut server) = fake_over(|channel| channel.protocol(generous));
+        let (stub, mut server) = fake_over(|channel| channel.protocol(GENEROUS));
         let talk = thread::spawn(move || {
             let nonsense = reply(77, "for nobody").repeat(1000);
             while server.try_send(&nonsense).is_ok() {}
         });
-        // More than the two ends' sockets hold.
-        let long = "x".repeat(40 << 20);
+        let long = "x".repeat(TOO_MUCH);
         let late = stub.call_timeout(A_MOMENT).call::<i64>("count", (long,)).unwrap_err();
         assert!(matches!(late, Error::Timeout(limit) if limit == A_MOMENT), "{late}");
         is_closed_for_sending(&stub);
@@ -261,9 +263,8 @@ fn what_the_server_says_of_a_call_that_it_does_not_read_is_the_outcome() {
         let strict = Native { max_message: 64 * 1024, ..Native::default() };
         let server = Server::new(demo::procedures()).protocol(strict);
         let server = ServerThread::run(server, ThreadPerConnection::default());
-        let generous = Native { max_message: 64 << 20, ..Native::default() };
         for length in [100_000, 4 << 20, 30 << 20] {
-            let channel = Channel::new(server.address()).protocol(generous);
+            let channel = Channel::new(server.address()).protocol(GENEROUS);
             let outcomes = [
                 ClientStub::new(&channel).unwrap().call::<String>("echo", ("x".repeat(length),)),
                 ClientStub::new(&channel)
