@@ -208,7 +208,8 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
     }
 
-    /// Arguments are a struct to serde, and most often a list.
+    /// Arguments are a struct to serde, and most often a list: found without the table that a `match` of
+    /// all tags becomes, which is a page fault to a forked child.
     #[inline]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
