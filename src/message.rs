@@ -124,8 +124,9 @@ pub struct Call<'a, 'de> {
     /// The number that the caller gave: for the observer, and for what a stopping server says last.
     /// The protocol keeps its own copy for the reply.
     pub id: u32,
-    /// The procedure's name.
-    pub procedure: &'a str,
+    /// The procedure's name, as it came: names are compared as bytes, so that nobody need ask
+    /// whether they are text.
+    pub procedure: &'a [u8],
     /// The arguments, still packed.
     pub arguments: Packed<'a, 'de>,
     /// Milliseconds that the caller still waited when it sent the call; `None` is for ever.

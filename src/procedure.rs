@@ -35,7 +35,7 @@ pub use crate::server_stub::Teller;
 /// ```
 #[derive(Clone, Default)]
 pub struct Procedures {
-    by_name: BTreeMap<String, Arc<Registered>>,
+    by_name: BTreeMap<Vec<u8>, Arc<Registered>>,
 }
 
 impl Procedures {
@@ -113,22 +113,22 @@ impl Procedures {
 
     /// All names, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.keys().map(String::as_str)
+        self.by_name.values().map(|registered| &*registered.name)
     }
 
     /// What a procedure takes and returns.
     pub fn signature(&self, name: &str) -> Option<&Signature> {
-        self.by_name.get(name).map(|registered| &registered.signature)
+        self.get(name.as_bytes()).map(|registered| &registered.signature)
     }
 
     /// What every procedure's arguments are made of, as their types say; the structs and enums
     /// among them are added to `types`. A procedure that takes all arguments as one value has one.
     pub fn argument_types(&self, types: &mut Types) -> Vec<(&str, Vec<Type>)> {
-        let all = self.by_name.iter();
-        all.map(|(name, it)| (name.as_str(), it.procedure.argument_types(types))).collect()
+        let all = self.by_name.values();
+        all.map(|it| (&*it.name, it.procedure.argument_types(types))).collect()
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Registered> {
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&Registered> {
         self.by_name.get(name).map(|registered| &**registered)
     }
 
@@ -144,14 +144,15 @@ impl Procedures {
     }
 
     fn insert(&mut self, name: String, signature: Signature, procedure: Box<dyn Procedure>) {
-        let registered = Registered { signature, procedure, trust: AtomicI32::new(0) };
-        self.by_name.insert(name, Arc::new(registered));
+        let bytes = name.clone().into_bytes();
+        let registered = Registered { name, signature, procedure, trust: AtomicI32::new(0) };
+        self.by_name.insert(bytes, Arc::new(registered));
     }
 }
 
 impl fmt::Debug for Procedures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let signatures = self.by_name.iter().map(|(name, it)| (name, it.signature.to_string()));
+        let signatures = self.by_name.values().map(|it| (&it.name, it.signature.to_string()));
         f.debug_map().entries(signatures).finish()
     }
 }
@@ -192,6 +193,7 @@ impl Signature {
 
 /// A procedure with what the server stub knows about it.
 pub(crate) struct Registered {
+    pub(crate) name: String,
     signature: Signature,
     procedure: Box<dyn Procedure>,
     /// Above 0 when the procedure was quick lately.

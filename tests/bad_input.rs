@@ -218,7 +218,8 @@ fn a_body_that_is_no_call() {
     served.goes_on_after_fault("a name's length", &bytes, Fault::INVALID_CALL, truncated);
 
     let bytes = frame(b'C', 7, &call_body(b"a\xffd", &packed((1, 2))));
-    served.goes_on_after_fault("a name", &bytes, Fault::INVALID_CALL, "not UTF-8");
+    let unknown = "there is no procedure \"a\u{fffd}d\"";
+    served.goes_on_after_fault("a name", &bytes, Fault::NO_SUCH_PROCEDURE, unknown);
 
     for (arguments, says) in
         [(&b"_"[..], "nothing"), (b"q\0\0\0\0\0\0\0\x01", "an integer"), (b"!", "an unknown tag")]

@@ -115,9 +115,9 @@ impl Protocol for JsonLines {
         let all = Vec::<Asked<'_>>::deserialize(&line).map_err(malformed)?;
         let before = out.len();
         out.extend(open.bytes());
-        for Asked { id, call: procedure, with, ms: patience_ms } in all {
+        for Asked { id, call: name, with, ms: patience_ms } in all {
             let (start, mut with) = (out.len(), <dyn Erased>::erase(with));
-            let arguments = Packed::Other(&mut with);
+            let (procedure, arguments) = (name.as_bytes(), Packed::Other(&mut with));
             let call = Call { id: id.unwrap_or(0), procedure, arguments, patience_ms };
             calls.call(call, &mut |outcome| {
                 out.truncate(start); // The last outcome counts.

@@ -143,7 +143,8 @@ impl Calls for Answering<'_> {
         reply: &mut dyn FnMut(Outcome<'_>) -> Result<(), Fault>,
     ) {
         let arguments = erased_value(call.arguments);
-        self.called = Some((call.id, call.procedure.to_owned(), arguments, call.patience_ms));
+        let procedure = str::from_utf8(call.procedure).unwrap().to_owned();
+        self.called = Some((call.id, procedure, arguments, call.patience_ms));
         let outcome: Outcome<'_> = match &self.answer {
             Ok(value) => Ok(value),
             Err(fault) => Err(fault.clone()),

@@ -137,7 +137,7 @@ impl JsonRpc {
         let mut params = serde_json::Deserializer::from_str(params);
         let call = Call {
             id: id.and_then(|id| id.parse().ok()).unwrap_or(0),
-            procedure: &procedure,
+            procedure: procedure.as_bytes(),
             arguments: Packed::Other(&mut <dyn Erased>::erase(&mut params)),
             patience_ms: None,
         };

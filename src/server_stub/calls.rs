@@ -204,17 +204,17 @@ pub(super) fn find<'a>(
     message: &[u8],
     reply: &mut Reply<'_>,
 ) -> Option<&'a Registered> {
-    let (name, id) = (call.procedure, call.id);
     // ANCHOR: lookup
-    let Some(procedure) = server.procedures.get(name) else {
-        server.steps.tell(Step::Unpack, name, id, message);
-        refuse(name, Fault::no_such_procedure, reply);
+    let Some(procedure) = server.procedures.get(call.procedure) else {
+        let name = String::from_utf8_lossy(call.procedure);
+        server.steps.tell(Step::Unpack, &name, call.id, message);
+        refuse(&name, Fault::no_such_procedure, reply);
         return None;
     };
     // ANCHOR_END: lookup
     if call.patience_ms.is_some_and(|ms| waited(Duration::from_millis(ms.into()))) {
         let message = "the deadline had passed when the call came up; it was not executed";
-        refuse(name, |_| Fault::new(Fault::DEADLINE_PASSED, message), reply);
+        refuse(&procedure.name, |_| Fault::new(Fault::DEADLINE_PASSED, message), reply);
         return None;
     }
     Some(procedure)
@@ -231,7 +231,8 @@ pub(super) fn run(
     reply: &mut Reply<'_>,
     send: &mut dyn FnMut(&Parts<'_>),
 ) {
-    let Call { id, procedure: name, arguments, .. } = call;
+    let Call { id, arguments, .. } = call;
+    let name = &*procedure.name;
     let mut teller = Teller { name, id, message, steps: &server.steps, reply, send };
     // ANCHOR: catch
     let run = AssertUnwindSafe(|| procedure.invoke(arguments, &mut teller));

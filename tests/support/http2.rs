@@ -81,7 +81,7 @@ impl Protocol for Texts {
         let mut with = <dyn Erased>::erase(unpacked(message.bytes).map_err(malformed)?);
         let call = Call {
             id: head.call,
-            procedure: &head.path[1..],
+            procedure: &head.path.as_bytes()[1..],
             arguments: Packed::Other(&mut with),
             patience_ms: head
                 .headers

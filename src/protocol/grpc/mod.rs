@@ -232,7 +232,7 @@ impl Grpc {
         if !self.services.is_empty() && !self.services.iter().any(|known| known == service) {
             return Err(unknown());
         }
-        let is_known = |name: &&str| procedures.get(name).is_some();
+        let is_known = |name: &&str| procedures.signature(name).is_some();
         if let Some(exact) = [whole, method].into_iter().find(is_known) {
             return Ok(exact.into());
         }
@@ -353,7 +353,7 @@ impl Grpc {
         let of = method.and_then(|method| self.proto.message(method.request));
         let mut reader = Reader::of_arguments(message, &self.proto, of);
         let arguments = Packed::Events(Puller::new(&mut reader, self.max_depth));
-        let call = Call { id: head.call, procedure: &procedure, arguments, patience_ms };
+        let call = Call { id: head.call, procedure: procedure.as_bytes(), arguments, patience_ms };
         calls.call(call, &mut |outcome| {
             self.pack_outcome(method, outcome, answer).map_err(|why| {
                 Fault::new(Fault::INTERNAL, format!("the result cannot be packed: {why}"))

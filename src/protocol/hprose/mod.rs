@@ -117,7 +117,7 @@ impl Hprose {
         let procedure = spelled(calls.procedures(), asked.procedure);
         let mut arguments = asked.arguments;
         let arguments = Packed::Events(Puller::new(&mut arguments, self.max_depth));
-        let call = Call { id: 0, procedure: &procedure, arguments, patience_ms: None };
+        let call = Call { id: 0, procedure: procedure.as_bytes(), arguments, patience_ms: None };
         calls.call(call, &mut |outcome| {
             out.truncate(start);
             let why = match pack::outcome(outcome, self.max_depth, out) {

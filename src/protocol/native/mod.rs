@@ -263,14 +263,14 @@ fn milliseconds_until(deadline: Instant) -> u32 {
 /// A call's body, up to the arguments.
 struct CallHead<'a> {
     deadline_ms: u32,
-    procedure: &'a str,
+    procedure: &'a [u8],
     arguments: &'a [u8],
 }
 
 impl<'a> CallHead<'a> {
     fn unpack(mut body: &'a [u8]) -> Result<CallHead<'a>, ValueError> {
         let deadline_ms = unpack::take_u32(&mut body)?;
-        let procedure = unpack::take_text(&mut body)?;
+        let procedure = unpack::take_bytes(&mut body)?;
         match body.first() {
             Some(&tag::LIST | &tag::MAP) => {
                 Ok(CallHead { deadline_ms, procedure, arguments: body })

@@ -270,7 +270,7 @@ impl Protocol for Thrift {
         calls.call(
             Call {
                 id: call.seqid.cast_unsigned(),
-                procedure: call.name,
+                procedure: call.name.as_bytes(),
                 arguments,
                 patience_ms: None,
             },

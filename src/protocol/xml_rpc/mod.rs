@@ -153,7 +153,8 @@ impl Protocol for XmlRpc {
         }
         let mut arguments = Tape::new(call.arguments);
         let arguments = Packed::Events(Puller::new(&mut arguments, self.max_depth));
-        let call = Call { id: 0, procedure: &call.procedure, arguments, patience_ms: None };
+        let call =
+            Call { id: 0, procedure: call.procedure.as_bytes(), arguments, patience_ms: None };
         calls.call(call, &mut reply);
         Ok(())
     }
