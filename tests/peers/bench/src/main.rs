@@ -116,60 +116,65 @@ const GRPC: [Plan; 2] = [
 ];
 
 /// A Python client's time is its own for the most part, and no server makes that part faster. So
-/// what is compared is the time that it waits, which `clients.py` measures; how often it calls in
-/// all is there for information.
-///
-/// With a core each it waits for a core to wake up above all, whoever answers: a program that knows no
-/// more than the one reply ([`constant`]) is hardly sooner there than Python's server of Thrift.
-const WAITING: Plan = Plan {
-    least: 2.0,
-    no_target: &[compare::A_CORE_EACH],
-    units: &["answers per second of waiting", "calls/s"],
-    ..PLAN
-};
+/// what is compared is the time that it waits, which `clients.py` measures; how many answers it gets
+/// in all is there for information.
+const WAITING: Plan =
+    Plan { least: 2.0, units: &["answers per second of waiting", "answers/s"], ..PLAN };
 
-/// One Python client, and two servers with the same strategy: thriftpy2's and grpcio's have threads
-/// for several clients, the others one thread for all.
-const PYTHON: [Plan; 6] = [
-    // thriftpy2's server is in C for the most part. This is how far any other can get.
+/// The tutorials' Python clients, one after another, and two servers with the same strategy:
+/// thriftpy2's and grpcio's have threads for several clients, the others one thread for all.
+const PYTHON: [Plan; 7] = [
     Plan {
-        work: "thriftpy2's client: a constant answer against its own server",
-        ours: ["serve", "constant", "python-thrift"],
-        other: ["serve", "python-thrift", "python-thrift"],
-        no_target: &[compare::ONE_CORE, compare::A_CORE_EACH],
-        ..WAITING
-    },
-    Plan {
-        work: "thriftpy2's client: our server against its own",
+        work: "thriftpy2's clients: our server against its own",
         ours: ["serve", "thrift", "python-thrift"],
         other: ["serve", "python-thrift", "python-thrift"],
         ..WAITING
     },
     Plan {
-        work: "jsonrpclib's client: our server against its own",
+        work: "jsonrpclib's clients: our server against its own",
         ours: ["serve", "single-json-rpc", "python-json_rpc"],
         other: ["serve", "python-json_rpc", "python-json_rpc"],
         ..WAITING
     },
     Plan {
-        work: "xmlrpc's client: our server against its own",
+        work: "xmlrpc's clients: our server against its own",
         ours: ["serve", "single-xml-rpc", "python-xml_rpc"],
         other: ["serve", "python-xml_rpc", "python-xml_rpc"],
         ..WAITING
     },
     Plan {
-        work: "hprose's client: our server against its own",
+        work: "hprose's clients: our server against its own",
         ours: ["serve", "single-hprose", "python-hprose"],
         other: ["serve", "python-hprose", "python-hprose"],
         ..WAITING
     },
     Plan {
-        work: "grpcio's client: our server against its own",
+        work: "grpcio's clients: our server against its own",
         ours: ["serve", "grpc", "python-grpc"],
         other: ["serve", "python-grpc", "python-grpc"],
         ..WAITING
     },
+    // On a connection that is kept, thriftpy2's server is in C for the most part. This is how far ours
+    // gets then, and how far any other can.
+    Plan {
+        work: "one client of thriftpy2: our server against its own",
+        ours: ["serve", "thrift", "python-thrift-kept"],
+        other: ["serve", "python-thrift", "python-thrift-kept"],
+        ..FOR_INFORMATION
+    },
+    Plan {
+        work: "one client of thriftpy2: a constant answer against its own server",
+        ours: ["serve", "constant", "python-thrift-kept"],
+        other: ["serve", "python-thrift", "python-thrift-kept"],
+        ..FOR_INFORMATION
+    },
 ];
+
+/// As [`WAITING`], for what no server can change: a program that knows no more than the one reply
+/// ([`constant`]) is hardly sooner than Python's server of Thrift with a core each, where the client
+/// waits for a core to wake up above all.
+const FOR_INFORMATION: Plan =
+    Plan { no_target: &[compare::ONE_CORE, compare::A_CORE_EACH], ..WAITING };
 
 /// A name for `--only`, and what it measures.
 type Part = (&'static str, fn(usize) -> Vec<Row>);

@@ -5,7 +5,9 @@ use ninestep::protocol::hprose::Hprose;
 use ninestep::protocol::json_rpc::JsonRpc;
 use ninestep::protocol::thrift::Thrift;
 use ninestep::protocol::xml_rpc::XmlRpc;
-use ninestep::{Channel, ClientStub, Server, SingleThreaded, ThreadPerConnection, demo};
+use ninestep::{
+    Channel, ClientStub, Procedures, Server, SingleThreaded, ThreadPerConnection, demo,
+};
 
 use crate::Result;
 use crate::calls::{check, one_at_a_time};
@@ -13,9 +15,9 @@ use crate::compare::{self, LONE_CALLS};
 
 /// `json-rpc` has a thread for each connection, `single-json-rpc` one for all.
 pub(crate) fn serve(what: &str) -> Result<()> {
-    let server = Server::new(demo::procedures());
     let single = what.strip_prefix("single-");
     let system = single.unwrap_or(what);
+    let server = Server::new(demo::procedures().and(of_tutorial(system)));
     let server = match system {
         "thrift" => server.protocol(Thrift::default()),
         "json-rpc" => server.protocol(JsonRpc::over_http()),
@@ -26,10 +28,23 @@ pub(crate) fn serve(what: &str) -> Result<()> {
     };
     let server = server.bind("127.0.0.1:0")?;
     println!("{}", server.local_addr());
-    Ok(match single {
-        Some(_) => server.run(&SingleThreaded::default())?,
+    match single {
+        Some(_) => server.run(&SingleThreaded)?,
         None => server.run(&ThreadPerConnection::default())?,
-    })
+    }
+    Ok(())
+}
+
+/// What a tutorial's server answers otherwise than the demo services.
+fn of_tutorial(system: &str) -> Procedures {
+    let procedures = Procedures::new();
+    match system {
+        "thrift" => procedures.on("login", |_: String, _: String| " Login successful !"),
+        "hprose" => procedures
+            .on("sayHi", |name: String| format!("Hi,{name}!"))
+            .on("sayBye", |name: String| format!("Bye,{name}!")),
+        _ => procedures,
+    }
 }
 
 /// A channel to a server of ours.
