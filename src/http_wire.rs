@@ -98,7 +98,7 @@ impl HttpWire {
     /// Step 3: sends a call when it is its turn.
     pub(crate) fn send(&self, procedure: &str, post: Post, deadline: Deadline) -> Result<()> {
         let mut turn = self.turn(deadline)?;
-        turn.send(procedure, post.request, post.noted.into_iter().collect(), deadline)
+        turn.send(procedure, post.request, post.noted, deadline)
     }
 
     /// Sends several calls, in as few messages as the protocol can make of them. Those before the
@@ -117,11 +117,11 @@ impl HttpWire {
                 .unzip();
             match self.calls.protocol.join(&requests) {
                 Some(request) if requests.len() > 1 => {
-                    turn.send("", request, noted.into_iter().flatten().collect(), deadline)?;
+                    turn.send("", request, noted.into_iter().flatten(), deadline)?;
                 }
                 _ => {
                     for (request, noted) in iter::zip(requests, noted) {
-                        turn.send("", request, noted.into_iter().collect(), deadline)?;
+                        turn.send("", request, noted, deadline)?;
                     }
                 }
             }
@@ -199,13 +199,16 @@ impl Turn<'_> {
         &mut self,
         procedure: &str,
         request: Request,
-        calls: Vec<Noted>,
+        calls: impl IntoIterator<Item = Noted>,
         deadline: Deadline,
     ) -> Result<()> {
         let request = self.make_ready(request, deadline)?;
-        let id = if let [(id, _)] = &calls[..] { *id } else { 0 };
+        let mut id = 0;
         if let Some(line) = &mut self.line {
-            line.under_way = calls;
+            line.under_way.extend(calls);
+            if let [(lone, _)] = line.under_way[..] {
+                id = lone;
+            }
         }
         self.ask(procedure, id, request, deadline)
     }
@@ -347,12 +350,16 @@ impl Turn<'_> {
     /// Ends the calls that are under way.
     fn hand_over(&mut self, end: impl FnOnce(&[(u32, &dyn Deliver)])) {
         let shared = self.line.as_mut().map(|line| mem::take(&mut line.under_way));
-        let shared = shared.unwrap_or_default();
-        match self.own.take() {
-            Some(own) => end(&[own]),
-            None => end(&shared.iter().map(slot).collect::<Vec<_>>()),
+        let mut shared = shared.unwrap_or_default();
+        match (self.own.take(), &shared[..]) {
+            (Some(own), _) => end(&[own]),
+            (None, [lone]) => end(&[slot(lone)]),
+            (None, all) => end(&all.iter().map(slot).collect::<Vec<_>>()),
         }
-        shared.iter().for_each(|(id, _)| self.wire.turns.wake(*id));
+        shared.drain(..).for_each(|(id, _)| self.wire.turns.wake(id));
+        if let Some(line) = &mut self.line {
+            line.under_way = shared;
+        }
     }
 }
 

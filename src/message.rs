@@ -20,15 +20,18 @@ use crate::value::Value;
 ///
 /// A procedure knows its types and no wire, so that it answers on every wire: the wire is hidden
 /// behind `dyn`. `erased-serde` does that for every serde format, with four hidden calls or more
-/// for each value; a wire that reads events needs one for each event. The native wire has a door
-/// of its own, because a hidden call there costs about as much as the byte that it reads.
+/// for each value; a wire that reads events needs one for each event. The native wire and JSON have
+/// doors of their own, because a hidden call there costs more than the byte that it reads.
 pub enum Packed<'a, 'de> {
     /// On the native wire.
     Native(&'a mut Unpacker<'de>),
     /// On a wire that reads events.
     #[cfg(feature = "pull")]
     Events(Puller<'a, 'de>),
-    /// On any other.
+    /// In JSON.
+    #[cfg(feature = "json-rpc")]
+    Json(&'a mut serde_json::Deserializer<serde_json::de::StrRead<'de>>),
+    /// On any other wire.
     Other(&'a mut (dyn erased_serde::Deserializer<'de> + 'a)),
 }
 
@@ -46,6 +49,8 @@ impl<'de> Packed<'_, 'de> {
             Packed::Native(unpacker) => seed.deserialize(unpacker).map_err(in_words),
             #[cfg(feature = "pull")]
             Packed::Events(mut puller) => seed.deserialize(&mut puller).map_err(in_words),
+            #[cfg(feature = "json-rpc")]
+            Packed::Json(json) => seed.deserialize(json).map_err(without_place),
             Packed::Other(packed) => seed.deserialize(packed).map_err(without_place),
         }
     }

@@ -22,8 +22,6 @@ use std::borrow::Cow;
 use std::mem;
 use std::ops::Range;
 
-use erased_serde::Deserializer as Erased;
-
 use self::read::{Asked, Invalid, Response, Valid};
 use super::http::{Http, Version};
 use super::{
@@ -138,7 +136,7 @@ impl JsonRpc {
         let call = Call {
             id: id.and_then(|id| id.parse().ok()).unwrap_or(0),
             procedure: procedure.as_bytes(),
-            arguments: Packed::Other(&mut <dyn Erased>::erase(&mut params)),
+            arguments: Packed::Json(&mut params),
             patience_ms: None,
         };
         calls.call(call, &mut |outcome| {
@@ -196,8 +194,7 @@ impl JsonRpc {
         let malformed = |why| ProtocolError::Malformed(ValueError::Unfit(why));
         read::check(result, self.max_depth).map_err(malformed)?;
         let mut result = serde_json::Deserializer::from_str(result);
-        let result = Packed::Other(&mut <dyn Erased>::erase(&mut result));
-        deliver(Arrived::Outcome { id, outcome: Ok(result) });
+        deliver(Arrived::Outcome { id, outcome: Ok(Packed::Json(&mut result)) });
         Ok(())
     }
 }

@@ -168,11 +168,11 @@ impl Driver {
     /// Lets a future work until it is done, or until more bytes must come first.
     pub(super) fn drive<F: Future>(&self, mut future: Pin<&mut F>) -> Poll<F::Output> {
         let mut context = Context::from_waker(&self.waker);
-        // Whatever it was woken for before, it will find now.
-        self.woken.0.store(false, Ordering::Relaxed);
         loop {
+            // Whatever it was woken for before, it will find now.
+            self.woken.0.store(false, Ordering::Relaxed);
             match future.as_mut().poll(&mut context) {
-                Poll::Pending if self.woken.0.swap(false, Ordering::Relaxed) => {}
+                Poll::Pending if self.woken.0.load(Ordering::Relaxed) => {}
                 other => return other,
             }
         }

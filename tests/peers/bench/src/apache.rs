@@ -19,6 +19,9 @@ use thrift::transport::{
 use crate::compare::{self, LONE_CALLS};
 use crate::{Result, check};
 
+/// Its server's threads. A connection has one until its end.
+pub(crate) const WORKERS: usize = 80;
+
 /// Its server cannot say which port the system chose, nor when it listens.
 pub(crate) fn serve() -> Result<()> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -28,8 +31,7 @@ pub(crate) fn serve() -> Result<()> {
         TBufferedWriteTransportFactory::new(),
         TBinaryOutputProtocolFactory::new(),
         Add,
-        // A connection has a worker until its end.
-        80,
+        WORKERS,
     );
     let serving = thread::spawn(move || server.listen(address));
     while TcpStream::connect(address).is_err() && !serving.is_finished() {

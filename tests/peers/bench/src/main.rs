@@ -68,16 +68,17 @@ const PLAN: Plan = Plan {
     new_server: false,
 };
 
+/// Apache's server has a pool of threads, and so has ours here.
 const THRIFT: [Plan; 2] = [
     Plan {
         work: "Thrift against Apache's crate, one call at a time",
-        ours: ["serve", "thrift", "thrift-lone"],
+        ours: ["serve", "pool-thrift", "thrift-lone"],
         other: ["serve", "apache", "apache-lone"],
         ..PLAN
     },
     Plan {
         work: "Thrift against Apache's crate, 64 connections, a thread each",
-        ours: ["serve", "thrift", "thrift-threads"],
+        ours: ["serve", "pool-thrift", "thrift-threads"],
         other: ["serve", "apache", "apache-threads"],
         ..PLAN
     },

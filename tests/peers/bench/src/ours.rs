@@ -6,17 +6,23 @@ use ninestep::protocol::json_rpc::JsonRpc;
 use ninestep::protocol::thrift::Thrift;
 use ninestep::protocol::xml_rpc::XmlRpc;
 use ninestep::{
-    Channel, ClientStub, Procedures, Server, SingleThreaded, ThreadPerConnection, demo,
+    Channel, ClientStub, Procedures, Server, SingleThreaded, Strategy, ThreadPerConnection,
+    ThreadPool, demo,
 };
 
 use crate::Result;
+use crate::apache::WORKERS;
 use crate::calls::{check, one_at_a_time};
 use crate::compare::{self, LONE_CALLS};
 
-/// `json-rpc` has a thread for each connection, `single-json-rpc` one for all.
+/// `json-rpc` has a thread for each connection, `single-json-rpc` one for all, `pool-json-rpc` as many
+/// as Apache's server.
 pub(crate) fn serve(what: &str) -> Result<()> {
-    let single = what.strip_prefix("single-");
-    let system = single.unwrap_or(what);
+    let (strategy, system): (&dyn Strategy, _) = match what.split_once('-') {
+        Some(("single", system)) => (&SingleThreaded, system),
+        Some(("pool", system)) => (&ThreadPool { threads: WORKERS }, system),
+        _ => (&ThreadPerConnection::default(), what),
+    };
     let server = Server::new(demo::procedures().and(of_tutorial(system)));
     let server = match system {
         "thrift" => server.protocol(Thrift::default()),
@@ -28,11 +34,7 @@ pub(crate) fn serve(what: &str) -> Result<()> {
     };
     let server = server.bind("127.0.0.1:0")?;
     println!("{}", server.local_addr());
-    match single {
-        Some(_) => server.run(&SingleThreaded)?,
-        None => server.run(&ThreadPerConnection::default())?,
-    }
-    Ok(())
+    Ok(server.run(strategy)?)
 }
 
 /// What a tutorial's server answers otherwise than the demo services.
