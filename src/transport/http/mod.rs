@@ -11,10 +11,11 @@ mod whole;
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use atomic_refcell::{AtomicRefCell, AtomicRefMut};
 use http::HeaderMap;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
@@ -36,9 +37,10 @@ pub(crate) fn emptied(mut headers: HeaderMap) -> HeaderMap {
     }
 }
 
-/// The two buffers. Clones share them: hyper has one, and its driver the other.
+/// The two buffers. Clones share them: hyper has one, and its driver the other. They take turns, so
+/// that nobody would ever wait for a lock, which costs twice as much as a borrow.
 #[derive(Clone, Default)]
-pub(super) struct Pipe(Arc<Mutex<Buffers>>);
+pub(super) struct Pipe(Arc<AtomicRefCell<Buffers>>);
 
 #[derive(Default)]
 pub(super) struct Buffers {
@@ -49,30 +51,30 @@ pub(super) struct Buffers {
 }
 
 impl Pipe {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Buffers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn borrow(&self) -> AtomicRefMut<'_, Buffers> {
+        self.0.borrow_mut()
     }
 
     /// Moves what came into the pipe.
     pub(super) fn put(&self, input: &mut ReadBuffer) {
-        self.lock().input.take_over(input);
+        self.borrow().input.take_over(input);
     }
 
     /// Gives memory back that only a large message needed.
     pub(super) fn shrink(&self) {
-        let Buffers { input, output, .. } = &mut *self.lock();
+        let Buffers { input, output, .. } = &mut *self.borrow();
         input.shrink();
         output.shrink_to(ReadBuffer::LEAST_ROOM);
     }
 
     /// Says that nothing more will come.
     pub(super) fn end(&self) {
-        self.lock().ended = true;
+        self.borrow().ended = true;
     }
 
     /// Moves what hyper wrote out of the pipe; a large piece is not copied.
     pub(super) fn take(&self, output: &mut Vec<u8>) {
-        let written = &mut self.lock().output;
+        let written = &mut self.borrow().output;
         match output.is_empty() {
             true => std::mem::swap(output, written),
             false => output.append(written),
@@ -86,7 +88,7 @@ impl Read for Pipe {
         _: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let Buffers { input, ended, .. } = &mut *self.lock();
+        let Buffers { input, ended, .. } = &mut *self.borrow();
         let count = input.unread().len().min(buffer.remaining());
         if count == 0 && !*ended {
             // Nobody is woken: the driver comes again when there is more.
@@ -104,7 +106,7 @@ impl Write for Pipe {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.lock().output.extend_from_slice(bytes);
+        self.borrow().output.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -114,7 +116,7 @@ impl Write for Pipe {
         _: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let output = &mut self.lock().output;
+        let output = &mut self.borrow().output;
         let before = output.len();
         pieces.iter().for_each(|piece| output.extend_from_slice(piece));
         Poll::Ready(Ok(output.len() - before))

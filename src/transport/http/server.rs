@@ -5,9 +5,10 @@ use std::future::poll_fn;
 use std::io::Cursor;
 use std::mem;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use atomic_refcell::{AtomicRefCell, AtomicRefMut};
 use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -118,7 +119,7 @@ impl HttpServer {
                 Refusal::new(StatusCode::BAD_REQUEST, why.to_string()).response(http)
             }
         };
-        self.desk.lock().response = Some(response);
+        self.desk.borrow().response = Some(response);
         let next = self.work(http, out);
         answered.and(next)
     }
@@ -202,7 +203,7 @@ impl HttpServer {
                 }
                 Err(refusal) => {
                     found = Found::Refused;
-                    self.desk.lock().response = Some(refusal.response(http));
+                    self.desk.borrow().response = Some(refusal.response(http));
                 }
             }
         }
@@ -214,7 +215,7 @@ impl HttpServer {
         let HttpServer { connection, driver, desk, coming, .. } = self;
         let both = poll_fn(|context| {
             let ended = Pin::new(&mut *connection).poll(context);
-            if let Some(request) = desk.lock().request.take() {
+            if let Some(request) = desk.borrow().request.take() {
                 let (parts, body) = request.into_parts();
                 *coming = Some(Coming::new(parts, body));
             }
@@ -344,7 +345,7 @@ fn content(bytes: &mut Vec<u8>) -> Content {
 
 /// Where hyper leaves a request and finds its response.
 #[derive(Clone, Default)]
-struct Desk(Arc<Mutex<Papers>>);
+struct Desk(Arc<AtomicRefCell<Papers>>);
 
 #[derive(Default)]
 struct Papers {
@@ -353,8 +354,8 @@ struct Papers {
 }
 
 impl Desk {
-    fn lock(&self) -> MutexGuard<'_, Papers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn borrow(&self) -> AtomicRefMut<'_, Papers> {
+        self.0.borrow_mut()
     }
 }
 
@@ -364,7 +365,7 @@ impl Service<Request<Incoming>> for Desk {
     type Future = Desk;
 
     fn call(&self, request: Request<Incoming>) -> Desk {
-        self.lock().request = Some(request);
+        self.borrow().request = Some(request);
         self.clone()
     }
 }
@@ -374,6 +375,6 @@ impl Future for Desk {
     type Output = Result<Response<Content>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        self.lock().response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
+        self.borrow().response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
     }
 }
