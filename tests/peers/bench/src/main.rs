@@ -122,9 +122,19 @@ const GRPC: [Plan; 2] = [
 const WAITING: Plan =
     Plan { least: 2.0, units: &["answers per second of waiting", "answers/s"], ..PLAN };
 
-/// The tutorials' Python clients, one after another, and two servers with the same strategy:
-/// thriftpy2's and grpcio's have threads for several clients, the others one thread for all.
-const PYTHON: [Plan; 7] = [
+/// On a connection that is kept a client with a core of its own waits for a core to wake up above all,
+/// whoever answers: a program that knows no more than the one reply ([`constant`]) is hardly sooner
+/// there than Python's server of Thrift.
+const KEPT: Plan = Plan { no_target: &[compare::A_CORE_EACH], ..WAITING };
+
+/// For information: how far any server gets with thriftpy2's client, whose own is in C for the most
+/// part.
+const CONSTANT: Plan = Plan { no_target: &[compare::ONE_CORE, compare::A_CORE_EACH], ..WAITING };
+
+/// The tutorials' Python clients, one after another, then one client that goes on calling. Two servers
+/// with the same strategy: thriftpy2's and grpcio's have threads for several clients, the others one
+/// thread for all.
+const PYTHON: [Plan; 11] = [
     Plan {
         work: "thriftpy2's clients: our server against its own",
         ours: ["serve", "thrift", "python-thrift"],
@@ -155,27 +165,43 @@ const PYTHON: [Plan; 7] = [
         other: ["serve", "python-grpc", "python-grpc"],
         ..WAITING
     },
-    // On a connection that is kept, thriftpy2's server is in C for the most part. This is how far ours
-    // gets then, and how far any other can.
     Plan {
         work: "one client of thriftpy2: our server against its own",
         ours: ["serve", "thrift", "python-thrift-kept"],
         other: ["serve", "python-thrift", "python-thrift-kept"],
-        ..FOR_INFORMATION
+        ..KEPT
+    },
+    Plan {
+        work: "one client of jsonrpclib: our server against its own",
+        ours: ["serve", "single-json-rpc", "python-json_rpc-kept"],
+        other: ["serve", "python-json_rpc", "python-json_rpc-kept"],
+        ..KEPT
+    },
+    Plan {
+        work: "one client of xmlrpc: our server against its own",
+        ours: ["serve", "single-xml-rpc", "python-xml_rpc-kept"],
+        other: ["serve", "python-xml_rpc", "python-xml_rpc-kept"],
+        ..KEPT
+    },
+    Plan {
+        work: "one client of hprose: our server against its own",
+        ours: ["serve", "single-hprose", "python-hprose-kept"],
+        other: ["serve", "python-hprose", "python-hprose-kept"],
+        ..KEPT
+    },
+    Plan {
+        work: "one client of grpcio: our server against its own",
+        ours: ["serve", "grpc", "python-grpc-kept"],
+        other: ["serve", "python-grpc", "python-grpc-kept"],
+        ..KEPT
     },
     Plan {
         work: "one client of thriftpy2: a constant answer against its own server",
         ours: ["serve", "constant", "python-thrift-kept"],
         other: ["serve", "python-thrift", "python-thrift-kept"],
-        ..FOR_INFORMATION
+        ..CONSTANT
     },
 ];
-
-/// As [`WAITING`], for what no server can change: a program that knows no more than the one reply
-/// ([`constant`]) is hardly sooner than Python's server of Thrift with a core each, where the client
-/// waits for a core to wake up above all.
-const FOR_INFORMATION: Plan =
-    Plan { no_target: &[compare::ONE_CORE, compare::A_CORE_EACH], ..WAITING };
 
 /// A name for `--only`, and what it measures.
 type Part = (&'static str, fn(usize) -> Vec<Row>);
