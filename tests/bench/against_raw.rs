@@ -44,8 +44,8 @@ struct Size {
 }
 
 impl Size {
-    const DEFAULT: Size = Size { rounds: 11, stops: 50 };
-    const FULL: Size = Size { rounds: 21, stops: 1_000 };
+    const DEFAULT: Size = Size { rounds: 31, stops: 50 };
+    const FULL: Size = Size { rounds: 101, stops: 1_000 };
 }
 
 /// A name for `--only`, and what it measures.

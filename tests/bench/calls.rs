@@ -3,11 +3,11 @@
 use ninestep::ClientStub;
 
 use crate::Result;
-use crate::compare::LONE_CALLS;
 
-pub(crate) fn one_at_a_time(stub: ClientStub) -> impl FnMut() -> Result<()> {
+/// Makes so many calls.
+pub(crate) fn one_at_a_time(stub: ClientStub, calls: usize) -> impl FnMut() -> Result<()> {
     move || {
-        for _ in 0..LONE_CALLS {
+        for _ in 0..calls {
             let sum: i64 = stub.call("add", (10_i64, 5_i64))?;
             check(sum == 15)?;
         }

@@ -1,6 +1,7 @@
 //! Two kinds of client that take turns, and the ratio of their rates.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,12 @@ use crate::{Result, machine};
 
 /// Calls between two looks at the clock, for those that make one call at a time.
 pub(crate) const LONE_CALLS: usize = 16;
-/// How long one turn takes.
-pub(crate) const TURN: Duration = Duration::from_millis(200);
+/// How long one turn takes. Many short ones tell more than a few long ones: a machine has slower and
+/// faster seconds, and neighbouring turns lie in the same.
+pub(crate) const TURN: Duration = Duration::from_millis(60);
+/// Turns of one server. Where its memory happens to lie makes a process faster or slower by 2 % for
+/// all its life.
+pub(crate) const SOME_TURNS: usize = 10;
 /// What a client does before it measures.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(30);
 /// Client and server share a core.
@@ -29,8 +34,8 @@ pub(crate) struct Plan {
     pub(crate) no_target: &'static [&'static str],
     /// What the figures are that a client measures. The first is compared.
     pub(crate) units: &'static [&'static str],
-    /// Whether every turn has a server of its own.
-    pub(crate) new_server: bool,
+    /// After so many turns a new server takes the place of the old one.
+    pub(crate) turns_of_a_server: usize,
 }
 
 /// Where the processes run.
@@ -79,8 +84,8 @@ impl Plan {
     }
 
     fn compare(&self, cores: Cores, rounds: usize) -> Result<Comparison> {
-        let mut ours = Contestant::new(self.ours, cores, self.new_server);
-        let mut other = Contestant::new(self.other, cores, self.new_server);
+        let mut ours = Contestant::new(self.ours, cores, self.turns_of_a_server);
+        let mut other = Contestant::new(self.other, cores, self.turns_of_a_server);
         let (mut our_turns, mut other_turns) = (Vec::new(), Vec::new());
         for round in 0..rounds {
             // Who begins changes, in case it matters.
@@ -136,25 +141,27 @@ impl Spread {
     }
 }
 
-/// A server and a client.
+/// A server and its clients.
 struct Contestant {
     role: [&'static str; 3],
     cores: Cores,
-    new_server: bool,
+    turns_of_a_server: usize,
+    turns: usize,
     server: Option<(Process, String)>,
 }
 
 impl Contestant {
-    fn new(role: [&'static str; 3], cores: Cores, new_server: bool) -> Contestant {
-        Contestant { role, cores, new_server, server: None }
+    fn new(role: [&'static str; 3], cores: Cores, turns_of_a_server: usize) -> Contestant {
+        Contestant { role, cores, turns_of_a_server, turns: 0, server: None }
     }
 
     /// What the client measures.
     fn turn(&mut self) -> Result<Vec<f64>> {
         let [serve, what, work] = self.role;
-        if self.new_server {
+        if self.turns.is_multiple_of(self.turns_of_a_server) {
             self.server = None;
         }
+        self.turns += 1;
         let address = match &self.server {
             Some((_, address)) => address,
             None => {
@@ -177,15 +184,8 @@ pub(crate) fn client_figures(work: &str, core: usize, address: &str) -> Result<V
 }
 
 /// How often per second `once` does `calls` calls, counted by the call.
-pub(crate) fn rate(calls: usize, once: impl FnMut() -> Result<()>) -> Result<f64> {
-    timed(calls, once, || {})
-}
-
-/// Warms up, meets the others, measures.
-fn timed(calls: usize, mut once: impl FnMut() -> Result<()>, meet: impl FnOnce()) -> Result<f64> {
-    let warm = repeat(WARM_UP, &mut once);
-    meet();
-    warm?;
+pub(crate) fn rate(calls: usize, mut once: impl FnMut() -> Result<()>) -> Result<f64> {
+    repeat(WARM_UP, &mut once)?;
     let (times, time) = repeat(TURN, &mut once)?;
     Ok((times * calls) as f64 / time.as_secs_f64())
 }
@@ -203,32 +203,38 @@ fn repeat(time: Duration, once: &mut impl FnMut() -> Result<()>) -> Result<(usiz
     }
 }
 
-/// The sum of the rates of threads that do what `prepare` gives them.
+/// How many calls per second threads make together, each with a call of its own from `prepare`.
+///
+/// All are counted in the same time, which begins when each has made a call: a thread that is
+/// counted while the others have not begun, or have ended, has the core for itself.
 pub(crate) fn rate_of_threads<F: FnMut() -> Result<()>>(
     threads: usize,
-    calls: usize,
     prepare: impl Fn() -> Result<F> + Sync,
 ) -> Result<f64> {
-    let barrier = Barrier::new(threads);
+    let begun = Barrier::new(threads + 1);
+    let (calls, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let one = || -> Result<()> {
+        let first = prepare().and_then(|mut once| once().map(|()| once));
+        // A thread that cannot begin must not leave the others waiting for it.
+        begun.wait();
+        let mut once = first?;
+        while !is_over.load(Ordering::Relaxed) {
+            once()?;
+            calls.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    };
     thread::scope(|scope| {
-        let one = || {
-            let once = prepare();
-            // A thread that cannot begin must not leave the others waiting for it.
-            let meet = || {
-                barrier.wait();
-            };
-            match once {
-                Ok(once) => timed(calls, once, meet),
-                Err(error) => {
-                    meet();
-                    Err(error)
-                }
-            }
-        };
         let started: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
-        let rates = started
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|_| Err("a client thread panicked".into())));
-        rates.sum()
+        begun.wait();
+        thread::sleep(WARM_UP);
+        let (start, before) = (Instant::now(), calls.load(Ordering::Relaxed));
+        thread::sleep(TURN);
+        let (time, after) = (start.elapsed(), calls.load(Ordering::Relaxed));
+        is_over.store(true, Ordering::Relaxed);
+        for thread in started {
+            thread.join().unwrap_or_else(|_| Err("a client thread panicked".into()))?;
+        }
+        Ok((after - before) as f64 / time.as_secs_f64())
     })
 }

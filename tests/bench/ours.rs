@@ -35,12 +35,12 @@ pub(crate) fn client(work: &str, address: &str) -> Result<()> {
     let channel = Channel::new(address);
     let stub = || ClientStub::new(&channel);
     let rate = match work {
-        "lone" => compare::rate(LONE_CALLS, one_at_a_time(stub()?)),
+        "lone" => compare::rate(LONE_CALLS, one_at_a_time(stub()?, LONE_CALLS)),
         "shared" => {
             let shared = stub()?;
-            compare::rate_of_threads(8, LONE_CALLS, || Ok(one_at_a_time(shared.clone())))
+            compare::rate_of_threads(8, || Ok(one_at_a_time(shared.clone(), 1)))
         }
-        "many" => compare::rate_of_threads(64, LONE_CALLS, || Ok(one_at_a_time(stub()?))),
+        "many" => compare::rate_of_threads(64, || Ok(one_at_a_time(stub()?, 1))),
         "batch" => {
             let stub = stub()?;
             compare::rate(IN_FLIGHT, move || {

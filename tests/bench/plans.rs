@@ -9,7 +9,7 @@ use crate::compare::{self, Plan};
 pub(crate) const IN_FLIGHT: usize = 128;
 /// Connections of one turn. Each leaves a port in TIME_WAIT, and a server has one turn only, so
 /// that the kernel's search for free ports is not what is measured.
-const CONNECTIONS: usize = 1_500;
+const CONNECTIONS: usize = 500;
 
 pub(crate) const LONE: Plan = Plan {
     work: "one call at a time",
@@ -18,7 +18,7 @@ pub(crate) const LONE: Plan = Plan {
     least: 0.93,
     no_target: &[],
     units: &["calls/s"],
-    new_server: false,
+    turns_of_a_server: compare::SOME_TURNS,
 };
 /// The other is ninestep as well, with one thread.
 pub(crate) const SHARED: Plan = Plan {
@@ -66,7 +66,7 @@ pub(crate) const CONNECT: Plan = Plan {
     least: 0.9,
     no_target: &[],
     units: &["connections/s"],
-    new_server: true,
+    turns_of_a_server: 1,
 };
 /// Neither server has a second thread.
 pub(crate) const FORK: Plan = Plan {

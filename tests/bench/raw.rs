@@ -106,7 +106,7 @@ fn echo(mut stream: &TcpStream, sizes: Sizes) -> io::Result<()> {
 pub(crate) fn client(work: &str, address: SocketAddr) -> Result<()> {
     let rate = match work {
         "lone" => compare::rate(LONE_CALLS, exchange(address, 1, LONE_CALLS)?),
-        "many" => compare::rate_of_threads(64, LONE_CALLS, || exchange(address, 1, LONE_CALLS)),
+        "many" => compare::rate_of_threads(64, || exchange(address, 1, 1)),
         "batch" => compare::rate(IN_FLIGHT, exchange(address, IN_FLIGHT, 1)?),
         "mib" => {
             let Sizes { request, reply } = Sizes::of_mib()?;

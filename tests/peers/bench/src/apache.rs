@@ -135,13 +135,13 @@ impl Client {
 }
 
 pub(crate) fn client(work: &str, address: &str) -> Result<()> {
-    let one = || {
+    let one = |calls| {
         let mut client = Client::new(address)?;
-        Ok(move || (0..LONE_CALLS).try_for_each(|_| check(client.add(10, 5)? == 15)))
+        Ok(move || (0..calls).try_for_each(|_| check(client.add(10, 5)? == 15)))
     };
     let rate = match work {
-        "lone" => compare::rate(LONE_CALLS, one()?),
-        "threads" => compare::rate_of_threads(64, LONE_CALLS, one),
+        "lone" => compare::rate(LONE_CALLS, one(LONE_CALLS)?),
+        "threads" => compare::rate_of_threads(64, || one(1)),
         _ => return Err("no such work".into()),
     }?;
     println!("{rate}");

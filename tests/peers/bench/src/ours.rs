@@ -67,7 +67,7 @@ pub(crate) fn client(work: &str, address: &str) -> Result<()> {
     let channel = channel(system, address)?;
     let stub = || ClientStub::new(&channel);
     let rate = match work {
-        "lone" => compare::rate(LONE_CALLS, one_at_a_time(stub()?)),
+        "lone" => compare::rate(LONE_CALLS, one_at_a_time(stub()?, LONE_CALLS)),
         "many" => {
             let stubs = (0..64).map(|_| stub()).collect::<ninestep::Result<Vec<_>>>()?;
             let call = |stub: &ClientStub| stub.send::<i64>("add", (10_i64, 5_i64)).map(Some);
@@ -82,7 +82,7 @@ pub(crate) fn client(work: &str, address: &str) -> Result<()> {
                 Ok(())
             })
         }
-        "threads" => compare::rate_of_threads(64, LONE_CALLS, || Ok(one_at_a_time(stub()?))),
+        "threads" => compare::rate_of_threads(64, || Ok(one_at_a_time(stub()?, 1))),
         _ => return Err("no such work".into()),
     }?;
     println!("{rate}");
