@@ -7,8 +7,32 @@ pub(crate) struct Row {
     work: String,
     measured: String,
     target: String,
-    verdict: &'static str,
+    verdict: Verdict,
     figures: String,
+}
+
+/// What is to be said of a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Ok,
+    /// Below the target, by less than the measurement can tell: `--full` can tell more.
+    Close,
+    Below,
+    Failed,
+    /// There is no target.
+    None,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::Close => "close",
+            Verdict::Below => "below",
+            Verdict::Failed => "failed",
+            Verdict::None => "",
+        }
+    }
 }
 
 impl Row {
@@ -20,7 +44,7 @@ impl Row {
         reached: bool,
         figures: impl Into<String>,
     ) -> Row {
-        let verdict = if reached { "ok" } else { Row::BELOW };
+        let verdict = if reached { Verdict::Ok } else { Verdict::Below };
         Row::with_verdict(work, measured, target, verdict, figures)
     }
 
@@ -30,22 +54,19 @@ impl Row {
         measured: impl Into<String>,
         figures: impl Into<String>,
     ) -> Row {
-        Row::with_verdict(work, measured, "-", "", figures)
+        Row::with_verdict(work, measured, "-", Verdict::None, figures)
     }
 
     /// A row that could not be measured.
     pub(crate) fn failed(work: impl Into<String>, why: impl Into<String>) -> Row {
-        Row::with_verdict(work, "-", "-", Row::FAILED, why)
+        Row::with_verdict(work, "-", "-", Verdict::Failed, why)
     }
 
-    const BELOW: &str = "below";
-    const FAILED: &str = "failed";
-
-    fn with_verdict(
+    pub(crate) fn with_verdict(
         work: impl Into<String>,
         measured: impl Into<String>,
         target: impl Into<String>,
-        verdict: &'static str,
+        verdict: Verdict,
         figures: impl Into<String>,
     ) -> Row {
         let row = Row {
@@ -55,18 +76,19 @@ impl Row {
             verdict,
             figures: figures.into(),
         };
-        eprintln!("{}: {} {} ({})", row.work, row.measured, row.verdict, row.figures);
+        eprintln!("{}: {} {} ({})", row.work, row.measured, row.verdict.word(), row.figures);
         row
     }
 
     fn cells(&self) -> [&str; 5] {
-        [&self.work, &self.measured, &self.target, self.verdict, &self.figures]
+        [&self.work, &self.measured, &self.target, self.verdict.word(), &self.figures]
     }
 }
 
-/// The table, and a last line that counts what is below its target.
+/// The table, and a last line that counts what is below its target. Behind a ratio stands where it
+/// lies in 19 of 20 cases.
 pub(crate) fn text(rows: &[Row]) -> String {
-    let head = ["work", "measured (min..max)", "must reach", "", "figures"];
+    let head = ["work", "measured (likely)", "must reach", "", "figures"];
     let mut widths = head.map(str::len);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row.cells()) {
@@ -82,7 +104,12 @@ pub(crate) fn text(rows: &[Row]) -> String {
     line(widths.map(|width| "-".repeat(width)).each_ref().map(String::as_str));
     rows.iter().for_each(|row| line(row.cells()));
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
-    let (below, failed) = (count(Row::BELOW), count(Row::FAILED));
-    let _ = writeln!(text, "{below} of {} rows are below target, {failed} failed", rows.len());
+    let counts = [Verdict::Below, Verdict::Close, Verdict::Failed].map(count);
+    let [below, close, failed] = counts;
+    let rows = rows.len();
+    let _ = writeln!(
+        text,
+        "{below} of {rows} rows are below target, {close} too close to tell, {failed} failed"
+    );
     text
 }
