@@ -14,8 +14,8 @@ pub(crate) const LONE_CALLS: usize = 16;
 /// How long one turn takes. Many short ones tell more than a few long ones: a machine has slower and
 /// faster seconds, and neighbouring turns lie in the same.
 pub(crate) const TURN: Duration = Duration::from_millis(60);
-/// Turns of one server. Where its memory happens to lie makes a process faster or slower by 2 % for
-/// all its life.
+/// Turns of one server. Where its memory happens to lie makes a process faster or slower for all its
+/// life.
 pub(crate) const SOME_TURNS: usize = 10;
 /// What a client does before it measures.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(30);

@@ -104,12 +104,11 @@ pub(crate) fn text(rows: &[Row]) -> String {
     line(widths.map(|width| "-".repeat(width)).each_ref().map(String::as_str));
     rows.iter().for_each(|row| line(row.cells()));
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
-    let counts = [Verdict::Below, Verdict::Close, Verdict::Failed].map(count);
-    let [below, close, failed] = counts;
-    let rows = rows.len();
+    let (close, failed) = (count(Verdict::Close), count(Verdict::Failed));
+    let (below, rows) = (count(Verdict::Below) + close, rows.len());
     let _ = writeln!(
         text,
-        "{below} of {rows} rows are below target, {close} too close to tell, {failed} failed"
+        "{below} of {rows} rows are below target ({close} of them too close to tell), {failed} failed"
     );
     text
 }
